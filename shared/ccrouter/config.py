@@ -1,0 +1,136 @@
+"""The settings, read once from the environment (`product.md` §3). The only module that looks at `os.environ`."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ccrouter.errors import SettingsError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+DEFAULT_PORT = 3000
+MIN_JWT_SECRET = 32
+_LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, checked. What is None was not given; the embedded mode fills in what it makes itself."""
+
+    database_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    jwt_secret: str | None = field(default=None, repr=False)
+    master_key: str | None = field(default=None, repr=False)
+    admin_password: str | None = field(default=None, repr=False)
+    claude_api_key: str | None = field(default=None, repr=False)
+    claude_base_url: str | None = None
+    frontend_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    data_dir: Path = Path(".data")
+    log_sink: str = "db"
+    trusted_proxies: tuple[Network, ...] = ()
+    private_upstreams: tuple[Network, ...] = ()
+    pg_bin: Path | None = None
+    on_lambda: bool = False
+
+    @property
+    def public_url(self) -> str:
+        """The address people open: `FRONTEND_URL`, else the local one."""
+        return self.frontend_url or f"http://localhost:{self.port}"
+
+
+def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads and checks all settings. Raises SettingsError with one sentence for each that cannot work."""
+    env = os.environ if environ is None else environ
+    problems: list[str] = []
+
+    def text(name: str) -> str | None:
+        value = env.get(name, "").strip()
+        return value or None
+
+    def url(name: str, *schemes: str) -> str | None:
+        value = text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            problems.append(f"{name} must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    def networks(name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
+        value = text(name)
+        if value is None:
+            return default
+        found: list[Network] = []
+        for part in re.split(r"[,\s]+", value):
+            try:
+                found.append(ipaddress.ip_network(part, strict=False))
+            except ValueError:
+                problems.append(f"{name}: «{part}» is not a network such as 10.0.0.0/8")
+        return tuple(found)
+
+    port = DEFAULT_PORT
+    if (port_text := text("PORT")) is not None:
+        if port_text.isdecimal() and 0 < int(port_text) < 65536:
+            port = int(port_text)
+        else:
+            problems.append(f"PORT must be a number from 1 to 65535, not «{port_text}»")
+
+    jwt_secret = text("JWT_SECRET")
+    if jwt_secret is not None and len(jwt_secret) < MIN_JWT_SECRET:
+        problems.append(f"JWT_SECRET must have {MIN_JWT_SECRET} characters or more; it has {len(jwt_secret)}")
+
+    master_key = text("CCR_MASTER_KEY")
+    if master_key is not None:
+        # The vault stands beside this module, not below it: the form is checked here, the key is read there.
+        stripped = master_key.rstrip("=")
+        if not re.fullmatch(r"[A-Za-z0-9+/_-]{43}", stripped):
+            problems.append("CCR_MASTER_KEY must be 32 random bytes in base64, such as the output of: openssl rand -base64 32")
+
+    claude_api_key, claude_base_url = text("CLAUDE_API_KEY"), url("CLAUDE_BASE_URL", "http", "https")
+    if claude_base_url is not None and claude_api_key is None:
+        problems.append("CLAUDE_BASE_URL needs CLAUDE_API_KEY beside it: the key that is sent to that address")
+
+    log_sink = text("CCR_LOG_SINK") or "db"
+    if log_sink != "db":
+        problems.append(f"CCR_LOG_SINK must be db, not «{log_sink}»")
+
+    settings = Settings(
+        database_url=url("DATABASE_URL", "postgres", "postgresql"),
+        redis_url=url("REDIS_URL", "redis", "rediss"),
+        jwt_secret=jwt_secret,
+        master_key=master_key,
+        admin_password=text("ADMIN_PASSWORD"),
+        claude_api_key=claude_api_key,
+        claude_base_url=claude_base_url,
+        frontend_url=url("FRONTEND_URL", "http", "https"),
+        host=text("CCR_HOST") or "127.0.0.1",
+        port=port,
+        data_dir=Path(text("CCR_DATA_DIR") or ".data").expanduser(),
+        log_sink=log_sink,
+        trusted_proxies=networks("CCR_TRUSTED_PROXIES", ()),
+        # Loopback is open by default only where this process brings its own services (the embedded mode).
+        private_upstreams=networks("CCR_PRIVATE_UPSTREAMS", _LOOPBACK if text("DATABASE_URL") is None else ()),
+        pg_bin=Path(pg_bin).expanduser() if (pg_bin := text("CCR_PG_BIN")) else None,
+        on_lambda=text("AWS_LAMBDA_FUNCTION_NAME") is not None,
+    )
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def require(settings: Settings, *names: str) -> None:
+    """Checks that the named settings were given; raises SettingsError naming each that is missing (and how it is written)."""
+    written = {"master_key": "CCR_MASTER_KEY"}
+    missing = [written.get(name, name.upper()) for name in names if getattr(settings, name) is None]
+    if missing:
+        raise SettingsError([f"{name} is not set" for name in missing])

@@ -1,0 +1,181 @@
+"""How the router fails.
+
+    CcrError
+    ├── SettingsError                 a setting is missing or malformed; ends the start
+    ├── StorageAway                   PostgreSQL (or Redis, where it is needed) does not answer
+    ├── ApiError                      the router's own answer to a client, in Anthropic's shape
+    │   ├── InvalidRequest            400 invalid_request_error
+    │   ├── AuthenticationFailed      401 authentication_error
+    │   ├── PermissionDenied          403 permission_error
+    │   ├── NotFound                  404 not_found_error
+    │   ├── RequestTooLarge           413 request_too_large
+    │   ├── InternalFault             500 api_error
+    │   ├── BadGateway                502 api_error
+    │   ├── Unavailable               503 api_error
+    │   └── GatewayTimeout            504 timeout_error
+    └── UpstreamError                 an attempt failed; its verdict says what may be tried next
+        ├── UpstreamUnreachable       no connection, or it closed before the answer began
+        ├── UpstreamTimeout           no answer in time
+        ├── UpstreamForbidden         the address lies in a network that is not allowed
+        ├── UpstreamRefused           an answer with an error status
+        └── StreamBroken              the answer was cut, or is no answer at all
+
+Every class carries its status, its Anthropic error type and its verdict, so that no loop reads numbers.
+"""
+
+from enum import Enum
+
+from ccrouter.http import Headers
+
+
+class CcrError(Exception):
+    """The root of all errors the router raises on purpose."""
+
+
+class SettingsError(CcrError):
+    """One or more settings cannot work; `problems` has a sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StorageAway(CcrError):
+    """The database does not answer now; trying again later may help."""
+
+
+class ApiError(CcrError):
+    """An error the router itself answers with, in the shape and with the headers of Anthropic's API.
+
+    `extra` are further response headers; `details` becomes `error.details`.
+    """
+
+    status = 500
+    kind = "api_error"
+
+    def __init__(self, message: str, *, extra: Headers = (), error_code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra = tuple(extra)
+        self.error_code = error_code
+
+
+NO_RETRY: Headers = (("x-should-retry", "false"),)
+"""Stops the repeats of Claude Code and of the SDKs at the first answer (anthropic-messages.md §13.6)."""
+
+
+class InvalidRequest(ApiError):
+    status, kind = 400, "invalid_request_error"
+
+
+class AuthenticationFailed(ApiError):
+    """No, unknown, disabled or expired key: one text for all, so that nobody can tell them apart."""
+
+    status, kind = 401, "authentication_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This API key is not valid here. Ask your administrator for a key of this router (sk-ccr-…), "
+            "and set it as ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY.",
+            extra=NO_RETRY,
+        )
+
+
+class PermissionDenied(ApiError):
+    status, kind = 403, "permission_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, extra=NO_RETRY)
+
+
+class NotFound(ApiError):
+    status, kind = 404, "not_found_error"
+
+
+class RequestTooLarge(ApiError):
+    status, kind = 413, "request_too_large"
+
+
+class InternalFault(ApiError):
+    status, kind = 500, "api_error"
+
+
+class BadGateway(ApiError):
+    status, kind = 502, "api_error"
+
+
+class Unavailable(ApiError):
+    status, kind = 503, "api_error"
+
+
+class GatewayTimeout(ApiError):
+    status, kind = 504, "timeout_error"
+
+
+class Verdict(Enum):
+    """What may be tried after a failed attempt."""
+
+    FINAL = "final"
+    """The request itself is at fault: nothing else is tried."""
+    NEXT_CREDENTIAL = "next_credential"
+    """The next credential of the target, then the next target."""
+    NEXT_TARGET = "next_target"
+    """The platform refused: the next target only, never another credential of this platform."""
+
+
+class UpstreamError(CcrError):
+    """An attempt on a platform failed."""
+
+    status: int | None = None
+    kind = "api_error"
+    verdict = Verdict.NEXT_CREDENTIAL
+    outcome = "failed"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, or the connection closed before the answer began."""
+
+    outcome = "unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The platform did not answer in time."""
+
+    kind = "timeout_error"
+    outcome = "timeout"
+
+
+class UpstreamForbidden(UpstreamError):
+    """The address lies in a private, loopback or link-local network that the operator has not opened."""
+
+    outcome = "forbidden_address"
+
+
+class UpstreamRefused(UpstreamError):
+    """The platform answered with an error status.
+
+    `body` is the answer as the client shall get it (Anthropic's shape), `headers` the ones that go with it.
+    """
+
+    outcome = "refused"
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, verdict: Verdict, headers: Headers, body: bytes, on_credential: bool
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.verdict = verdict
+        self.headers = headers
+        self.body = body
+        self.on_credential = on_credential
+
+
+class StreamBroken(UpstreamError):
+    """The answer was cut, or what came is no answer."""
+
+    outcome = "broken"
