@@ -63,7 +63,9 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         except ValueError:
             usable = False
         if not usable:
-            problems.append(f"{name} must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+            problems.append(
+                f"{name} must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            )
         return value
 
     def networks(name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
@@ -94,7 +96,9 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         # The vault stands beside this module, not below it: the form is checked here, the key is read there.
         stripped = master_key.rstrip("=")
         if not re.fullmatch(r"[A-Za-z0-9+/_-]{43}", stripped):
-            problems.append("CCR_MASTER_KEY must be 32 random bytes in base64, such as the output of: openssl rand -base64 32")
+            problems.append(
+                "CCR_MASTER_KEY must be 32 random bytes in base64, such as the output of: openssl rand -base64 32"
+            )
 
     claude_api_key, claude_base_url = text("CLAUDE_API_KEY"), url("CLAUDE_BASE_URL", "http", "https")
     if claude_base_url is not None and claude_api_key is None:
@@ -129,7 +133,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def require(settings: Settings, *names: str) -> None:
-    """Checks that the named settings were given; raises SettingsError naming each that is missing (and how it is written)."""
+    """Checks that the named settings were given; raises SettingsError naming each that is missing."""
     written = {"master_key": "CCR_MASTER_KEY"}
     missing = [written.get(name, name.upper()) for name in names if getattr(settings, name) is None]
     if missing:

@@ -164,7 +164,15 @@ class UpstreamRefused(UpstreamError):
     outcome = "refused"
 
     def __init__(
-        self, status: int, kind: str, message: str, *, verdict: Verdict, headers: Headers, body: bytes, on_credential: bool
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        verdict: Verdict,
+        headers: Headers,
+        body: bytes,
+        on_credential: bool,
     ) -> None:
         super().__init__(message)
         self.status = status

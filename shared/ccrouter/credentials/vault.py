@@ -16,7 +16,7 @@ class VaultError(CcrError):
 
 
 class Vault:
-    """Seals and opens secrets. The context (what the secret belongs to) is bound in: a value moved elsewhere will not open."""
+    """Seals and opens secrets. The context (what a secret belongs to) is bound in: moved elsewhere it will not open."""
 
     def __init__(self, master_key: bytes) -> None:
         # Imported here: the proxy's import budget allows cryptography only where a credential is opened.
@@ -45,7 +45,9 @@ class Vault:
 def read_master_key(text: str) -> bytes:
     """The 32 bytes of `CCR_MASTER_KEY`, given in base64 (either alphabet); raises ValueError."""
     try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/") + "=" * (-len(text.strip()) % 4), validate=True)
+        key = base64.b64decode(
+            text.strip().replace("-", "+").replace("_", "/") + "=" * (-len(text.strip()) % 4), validate=True
+        )
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:

@@ -1,7 +1,5 @@
 """Token usage of one answer: how Anthropic's counters are merged and which of them are billed."""
 
-from typing import Any
-
 import msgspec
 
 

@@ -65,7 +65,7 @@ def read_mapping(document: Any, field: str = "mapping") -> Mapping:
     if document is None:
         return Mapping()
     if not isinstance(document, dict):
-        raise MappingError(field, "must be an object such as {\"opus\": [{\"platform\": …, \"model\": …}]}")
+        raise MappingError(field, 'must be an object such as {"opus": [{"platform": …, "model": …}]}')
     slots: dict[str, tuple[Target, ...]] = {}
     for name, chain in document.items():
         if name in _RESERVED or chain is None:
@@ -75,7 +75,7 @@ def read_mapping(document: Any, field: str = "mapping") -> Mapping:
         slots[name] = _read_chain(chain, f"{field}.{name}")
     rules = document.get("rules") or []
     if not isinstance(rules, list):
-        raise MappingError(f"{field}.rules", "must be a list of {\"match\", \"targets\"}")
+        raise MappingError(f"{field}.rules", 'must be a list of {"match", "targets"}')
     default = document.get("default")
     return Mapping(
         rules=tuple(_read_rule(rule, f"{field}.rules[{index}]") for index, rule in enumerate(rules)),
