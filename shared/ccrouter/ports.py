@@ -26,7 +26,7 @@ class UpstreamResponse(Protocol):
         """
 
     async def read_all(self, limit: int, timeout_s: float) -> bytes:
-        """The whole body. Raises StreamBroken where it is cut or over `limit` bytes, UpstreamTimeout after a silence."""
+        """The whole body. Raises StreamBroken where it is cut or over `limit` bytes, UpstreamTimeout on silence."""
 
     def close(self) -> None:
         """Ends the exchange; the platform sees the connection close unless the body was read to its end."""
