@@ -18,6 +18,7 @@
         ├── UpstreamTimeout           no answer in time
         ├── UpstreamForbidden         the address lies in a network that is not allowed
         ├── UpstreamRefused           an answer with an error status
+        ├── AnsweredWithError         a success status whose body is an error
         └── StreamBroken              the answer was cut, or is no answer at all
 
 Every class carries its status, its Anthropic error type and its verdict, so that no loop reads numbers.
@@ -119,14 +120,11 @@ class Verdict(Enum):
     """The request itself is at fault: nothing else is tried."""
     NEXT_CREDENTIAL = "next_credential"
     """The next credential of the target, then the next target."""
-    NEXT_TARGET = "next_target"
-    """The platform refused: the next target only, never another credential of this platform."""
 
 
 class UpstreamError(CcrError):
     """An attempt on a platform failed."""
 
-    status: int | None = None
     kind = "api_error"
     verdict = Verdict.NEXT_CREDENTIAL
     outcome = "failed"
@@ -181,6 +179,16 @@ class UpstreamRefused(UpstreamError):
         self.headers = headers
         self.body = body
         self.on_credential = on_credential
+
+
+class AnsweredWithError(UpstreamError):
+    """The status said success, but the body (or a stream's first event) is an error."""
+
+    outcome = "error_in_answer"
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class StreamBroken(UpstreamError):

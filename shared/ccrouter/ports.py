@@ -69,6 +69,33 @@ class CallLog(Protocol):
         """Returns when the record is durable. Never raises: what the database refuses now goes to the outbox."""
 
 
+class Reply(Protocol):
+    """The client's side of one request; a door implements it."""
+
+    gone: bool
+    """Whether the client has left."""
+    started: bool
+    """Whether status and headers have been sent."""
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends status and headers."""
+
+    async def send(self, data: bytes) -> None:
+        """Sends a piece of the body; waits while the client is slow."""
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Sends the last piece and ends the body."""
+
+    async def cut(self, ending: bytes) -> None:
+        """Breaks the connection off, so that the client sees what the platform did.
+
+        Where the server cannot break off (Lambda), `ending` is sent instead and ends the body.
+        """
+
+    def let_go(self) -> None:
+        """From here on a client that leaves interrupts nothing: the record is being written."""
+
+
 class RefusalCap(Protocol):
     """Bounds the rows that callers without a valid key can cause."""
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from ccrouter.errors import AuthenticationFailed, PermissionDenied
+from ccrouter.errors import PermissionDenied
 from ccrouter.routing.mapping import Mapping
 
 PREFIX = "sk-ccr-"
@@ -51,10 +51,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     allowed_clients: tuple[str, ...] = ()
     allowed_ips: tuple[str, ...] = ()
 
-    def check_alive(self, now: datetime) -> None:
-        """Raises AuthenticationFailed for a key that is disabled, expired or whose owner is not active."""
-        if not (self.enabled and self.owner_active) or (self.expires_at is not None and self.expires_at <= now):
-            raise AuthenticationFailed
+    def is_alive(self, now: datetime) -> bool:
+        """Whether the key may be used at all: not for one that is disabled, expired or whose owner is not active."""
+        return self.enabled and self.owner_active and (self.expires_at is None or now < self.expires_at)
 
     def check_caller(self, client_ip: str | None, client: str | None) -> None:
         """Raises PermissionDenied where the key is bound to other networks or to other clients (the user agent)."""

@@ -1,0 +1,139 @@
+"""A streamed Anthropic answer on its way through: which bytes may leave, what they say, what they cost.
+
+Strategy: bytes leave as they came, per chunk; a copy is cut into events, and only `message_start`, `message_delta` and
+`error` are parsed. `message_stop` is held back, from its first byte in the chunk that shows it, until the record of the
+request is durable. Nothing here raises because of what the platform sends: the relay must not depend on the reading.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from ccrouter.framing.sse import EventCutter, read_event
+from ccrouter.messages.usage import merge_usage
+
+# What an unfinished event must look like to be message_stop already; with `event:` the name must be complete.
+_STOP_BEGUN = re.compile(rb"\s*(?:event: ?message_stop[\r\n]|data: ?\{\s*\"type\"\s*:\s*\"message_stop\")")
+_SILENT = (b"ping", b"")
+_NAME = re.compile(rb"event: ?([a-z_]+)[\r\n]")
+
+
+class StreamFacts:
+    """What was read from an answer so far."""
+
+    def __init__(self) -> None:
+        self.usage: dict[str, Any] = {}
+        self.stop_reason: str | None = None
+        self.stopped = False
+        """Whether message_stop was seen: only then are the counts final."""
+        self.error_type: str | None = None
+        self.error_message: str | None = None
+        self.content_began = False
+        """Whether a content block has begun: the first token, as a person sees it."""
+
+
+class AnthropicStream:
+    """Feed it chunks; it answers with the bytes that may leave now."""
+
+    def __init__(self) -> None:
+        self.facts = StreamFacts()
+        self.first_event: str | None = None
+        """The name of the first event that decides anything: pings and comments do not."""
+        self._cutter = EventCutter()
+        self._held: bytes | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may leave now: the chunk, or less when `message_stop` has begun; the rest waits in `take_held`."""
+        before = len(self._cutter.tail)
+        events = self._cutter.feed(chunk)
+        stop_at: int | None = None
+        position = -before
+        for raw in events:
+            if self._read(raw) and stop_at is None:
+                stop_at = max(position, 0)
+            position += len(raw)
+        if self._held is not None:
+            self._held += chunk
+            return b""
+        if stop_at is None and _STOP_BEGUN.match(self._cutter.tail):
+            stop_at = max(position, 0)
+        if stop_at is None:
+            return chunk
+        self._held = chunk[stop_at:]
+        return chunk[:stop_at]
+
+    def take_held(self) -> bytes:
+        """The bytes that were held back, `message_stop` and what followed it."""
+        held, self._held = self._held or b"", b""
+        return held
+
+    @property
+    def between_events(self) -> bool:
+        """Whether a ping may be inserted here."""
+        return self._held is None and self._cutter.between_events
+
+    def _read(self, raw: bytes) -> bool:
+        """Takes an event's facts; tells whether it is `message_stop`."""
+        match = _NAME.match(raw)
+        if match is not None:
+            name = match[1]
+        else:
+            event_name, data = read_event(raw)
+            # Compatible servers leave the `event:` line out; then the data names its type.
+            name = event_name if event_name is not None else _type_of(data)
+        if name in _SILENT:
+            return False
+        if self.first_event is None:
+            self.first_event = name.decode("latin-1")
+        if name in (b"content_block_delta", b"content_block_start"):
+            self.facts.content_began = True
+        elif name == b"message_start":
+            self._read_start(_document(raw))
+        elif name == b"message_delta":
+            self._read_delta(_document(raw))
+        elif name == b"error":
+            self._read_error(_document(raw))
+        elif name == b"message_stop":
+            self.facts.stopped = True
+            return True
+        return False
+
+    def _read_start(self, document: dict[str, Any]) -> None:
+        message = document.get("message")
+        if isinstance(message, dict):
+            merge_usage(self.facts.usage, message.get("usage"))
+
+    def _read_delta(self, document: dict[str, Any]) -> None:
+        merge_usage(self.facts.usage, document.get("usage"))
+        delta = document.get("delta")
+        if isinstance(delta, dict) and isinstance(reason := delta.get("stop_reason"), str):
+            self.facts.stop_reason = reason
+
+    def _read_error(self, document: dict[str, Any]) -> None:
+        error = document.get("error")
+        kind, message = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
+        self.facts.error_type = kind if isinstance(kind, str) else "api_error"
+        self.facts.error_message = message if isinstance(message, str) else "The platform reported an error."
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(read_event(raw)[1])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # The client gets these bytes and judges them; for the record they say nothing.
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+def _type_of(data: bytes) -> bytes:
+    if not data.startswith(b"{"):
+        return b""
+    try:
+        return msgspec.json.decode(data, type=_Typed).type.encode()
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        return b""

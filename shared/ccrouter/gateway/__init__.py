@@ -1,0 +1,7 @@
+"""The story of a request, from a valid key to a durable record."""
+
+from ccrouter.gateway.answers import error_answer, storage_away
+from ccrouter.gateway.call import Call
+from ccrouter.gateway.story import Gateway
+
+__all__ = ["Call", "Gateway", "error_answer", "storage_away"]

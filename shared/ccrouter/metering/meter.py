@@ -1,0 +1,31 @@
+"""From what an answer said about itself to the usage and cost of its record."""
+
+from typing import Any
+
+from ccrouter.messages.request import MessagesRequest
+from ccrouter.messages.usage import bills, total_usage
+from ccrouter.metering.prices import PriceTable
+from ccrouter.metering.rating import rate
+from ccrouter.metering.record import CallRecord
+
+FREE_PLATFORMS = frozenset({"sandbox"})
+"""Platforms that cost nothing: their rows have no cost rather than a cost of zero."""
+
+
+def meter(
+    record: CallRecord, raw_usage: dict[str, Any], request: MessagesRequest, prices: PriceTable, *, final: bool
+) -> None:
+    """Fills a record's usage and cost from the merged usage object of an answer.
+
+    `final` is False where the answer broke off: the counts are then a lower bound and are priced as such.
+    """
+    if not raw_usage:
+        return
+    parts = bills(raw_usage, only_1h=request.asks_only_1h_cache)
+    record.usage = total_usage(parts)
+    record.usage_raw = raw_usage
+    record.usage_state = "final" if final else "partial"
+    if record.platform in FREE_PLATFORMS or record.platform is None or record.model is None:
+        return
+    record.cost = rate(parts, record.platform, record.model, record.at, prices)
+    record.cost_state = "unpriced" if record.cost is None else "priced"

@@ -1,0 +1,192 @@
+"""The proxy door: a plain ASGI application for everything a Claude client calls.
+
+It authenticates, reads the body, and hands over to the gateway; it loads neither FastAPI nor Pydantic, so that a cold
+start stays short (performance.md §2).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from ccrouter.access.keys import ApiKey, digest
+from ccrouter.clock import monotonic_s, utc_now
+from ccrouter.config import Network
+from ccrouter.errors import ApiError, AuthenticationFailed, NotFound, StorageAway
+from ccrouter.gateway import Call, Gateway, error_answer, storage_away
+from ccrouter.http import Headers, decode_headers
+from ccrouter.ids import request_id_of, uuid7
+from ccrouter.messages.request import MessagesRequest
+from ccrouter.metering.record import CallRecord
+from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Ask
+from ccrouter.ports import Directory, RefusalCap
+from ccrouter.proxy.body import ClientGone, check_content_type, read_body
+from ccrouter.proxy.caller import client_address, said, shown_secrets
+from ccrouter.proxy.models import list_page, models_of, one_model
+from ccrouter.proxy.reply import AsgiReply, Receive, Send
+
+Scope = dict[str, Any]
+CheckReady = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+
+_PROBES = frozenset({"/", "/proxy", "/proxy/", "/proxy/api/hello"})
+_OPERATIONS = {"/v1/messages": MESSAGES, "/v1/messages/count_tokens": COUNT_TOKENS}
+_MODELS = "/v1/models"
+
+
+class ProxyApp:
+    """The ASGI application. `check_ready` answers for `/health/ready`: usable or not, and the state of each part."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        directory: Directory,
+        refusal_cap: RefusalCap,
+        check_ready: CheckReady,
+        *,
+        trusted_proxies: Sequence[Network] = (),
+        can_cut: bool = True,
+    ) -> None:
+        self._gateway = gateway
+        self._directory = directory
+        self._refusal_cap = refusal_cap
+        self._check_ready = check_ready
+        self._trusted_proxies = tuple(trusted_proxies)
+        self._can_cut = can_cut
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request."""
+        if scope["type"] != "http":
+            raise ValueError(f"the proxy door serves HTTP only, not {scope['type']}")
+        reply = AsgiReply(receive, send, can_cut=self._can_cut)
+        try:
+            await self._route(scope, receive, reply)
+        finally:
+            reply.close()
+
+    async def _route(self, scope: Scope, receive: Receive, reply: AsgiReply) -> None:
+        method, path = scope["method"], scope["path"]
+        if path in _PROBES and method in ("GET", "HEAD"):
+            await _json(reply, 200, {"status": "ok"}, method)
+            return
+        if path == "/health" and method in ("GET", "HEAD"):
+            await _json(reply, 200, {"status": "ok"}, method)
+            return
+        if path == "/health/ready" and method in ("GET", "HEAD"):
+            usable, parts = await self._check_ready()
+            await _json(reply, 200 if usable else 503, parts, method)
+            return
+        inner = path.removeprefix("/proxy")
+        operation = _OPERATIONS.get(inner)
+        if operation is not None and method == "POST":
+            await self._serve_messages(scope, receive, reply, operation)
+        elif method == "GET" and (inner == _MODELS or inner.startswith(f"{_MODELS}/")):
+            await self._serve_models(scope, reply, inner)
+        else:
+            await self._refuse_unknown(scope, reply, allowed="POST" if operation is not None else None)
+
+    async def _serve_messages(self, scope: Scope, receive: Receive, reply: AsgiReply, operation: str) -> None:
+        headers = decode_headers(scope["headers"])
+        call = self._open_call(scope, headers, operation)
+        try:
+            key = await self._authenticate(headers)
+        except AuthenticationFailed as error:
+            keep = await self._refusal_cap.admit(call.record.client_ip or "")
+            await self._gateway.refuse(call, error, reply, keep=keep)
+            return
+        except StorageAway:
+            await self._gateway.refuse(call, storage_away(), reply)
+            return
+        record = call.record
+        record.key_id, record.key_name = key.id, key.name
+        record.user_id, record.user_login = key.owner_id, key.owner_login
+        try:
+            key.check_caller(record.client_ip, record.client)
+            check_content_type(headers)
+            request = MessagesRequest(await read_body(receive, headers))
+        except ApiError as error:
+            await self._gateway.refuse(call, error, reply)
+            return
+        except ClientGone:
+            await self._gateway.note_abandoned(call)
+            return
+        record.requested_model, record.stream = request.model, request.stream and operation == MESSAGES
+        record.session_id = said(headers, "x-claude-code-session-id") or request.session_id
+        call.conversation = record.session_id or request.opening
+        query = scope["query_string"].decode("latin-1")
+        reply.watch()
+        await self._gateway.answer(call, Ask(operation, request, headers, query), key, reply)
+
+    async def _serve_models(self, scope: Scope, reply: AsgiReply, inner: str) -> None:
+        headers = decode_headers(scope["headers"])
+        try:
+            key = await self._authenticate(headers)
+            key.check_caller(client_address(scope, headers, self._trusted_proxies), said(headers, "user-agent"))
+            models = models_of(key, await self._directory.routing())
+            if inner == _MODELS:
+                body = list_page(models, scope["query_string"].decode("latin-1"))
+            else:
+                body = one_model(models, unquote(inner.removeprefix(f"{_MODELS}/")))
+        except ApiError as error:
+            await _refuse(reply, error)
+            return
+        except StorageAway:
+            await _refuse(reply, storage_away())
+            return
+        await _bytes(reply, 200, body, "GET")
+
+    async def _refuse_unknown(self, scope: Scope, reply: AsgiReply, allowed: str | None) -> None:
+        path = scope["path"]
+        if allowed is None:
+            await _refuse(reply, NotFound(f"This router has no address {scope['method']} {path}."))
+        else:
+            await _refuse(reply, MethodNotAllowed(f"{path} is asked with {allowed}, not {scope['method']}.", allowed))
+
+    def _open_call(self, scope: Scope, headers: Headers, operation: str) -> Call:
+        record_id = uuid7()
+        record = CallRecord(
+            id=record_id,
+            at=utc_now(),
+            kind=operation,
+            request_id=request_id_of(record_id),
+            client=said(headers, "user-agent"),
+            client_ip=client_address(scope, headers, self._trusted_proxies),
+            session_id=said(headers, "x-claude-code-session-id"),
+            agent_id=said(headers, "x-claude-code-agent-id"),
+            parent_agent_id=said(headers, "x-claude-code-parent-agent-id"),
+            request_class=said(headers, "x-claude-code-request-class"),
+        )
+        return Call(record, monotonic_s())
+
+    async def _authenticate(self, headers: Headers) -> ApiKey:
+        """The key of the first valid secret that was shown. Raises AuthenticationFailed or StorageAway."""
+        for secret in shown_secrets(headers):
+            key = await self._directory.find_key(digest(secret))
+            if key is not None and key.is_alive(utc_now()):
+                return key
+        raise AuthenticationFailed
+
+
+class MethodNotAllowed(ApiError):
+    """A known address, asked in a way it does not know."""
+
+    status, kind = 405, "invalid_request_error"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message, extra=(("allow", allowed),))
+
+
+async def _refuse(reply: AsgiReply, error: ApiError) -> None:
+    """An error of an address that has no rows."""
+    headers, body = error_answer(error, request_id_of(uuid7()))
+    await reply.start(error.status, headers)
+    await reply.finish(body)
+
+
+async def _json(reply: AsgiReply, status: int, document: dict[str, Any], method: str) -> None:
+    await _bytes(reply, status, msgspec.json.encode(document), method)
+
+
+async def _bytes(reply: AsgiReply, status: int, body: bytes, method: str) -> None:
+    await reply.start(status, (("content-type", "application/json"), ("content-length", str(len(body)))))
+    await reply.finish(b"" if method == "HEAD" else body)

@@ -1,0 +1,71 @@
+"""Reads a request's body, once, within the limits of the API (anthropic-messages.md §11.1)."""
+
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ccrouter.errors import InvalidRequest, RequestTooLarge
+from ccrouter.http import Headers, header
+
+BODY_LIMIT = 32 * 1024 * 1024
+"""33 554 432 bytes are accepted, one more is 413; for an encoded body the limit holds after decoding too."""
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+def check_content_type(headers: Headers) -> None:
+    """Raises InvalidRequest for a body that says it is something else than JSON; saying nothing is fine."""
+    value = header(headers, "content-type")
+    if value is None:
+        return
+    kind = value.partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise InvalidRequest(f"content-type: must be application/json, not {value[:100]}")
+
+
+async def read_body(receive: Receive, headers: Headers) -> bytes:
+    """The decoded body. Raises RequestTooLarge, InvalidRequest (encoding) or ClientGone."""
+    length = header(headers, "content-length")
+    if length is not None and length.isdecimal() and int(length) > BODY_LIMIT:
+        raise _too_large()
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > BODY_LIMIT:
+            raise _too_large()
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            break
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    encoding = (header(headers, "content-encoding") or "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding in ("gzip", "x-gzip"):
+        return _gunzip(body)
+    raise InvalidRequest(f"content-encoding: {encoding[:50]} is not supported; send gzip or no encoding")
+
+
+def _gunzip(body: bytes) -> bytes:
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        decoded = decoder.decompress(body, BODY_LIMIT + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"content-encoding: the body is not valid gzip ({error})") from None
+    if len(decoded) > BODY_LIMIT:
+        raise _too_large()
+    if not decoder.eof:
+        raise InvalidRequest("content-encoding: the gzip body ends too early")
+    return decoded
+
+
+def _too_large() -> RequestTooLarge:
+    return RequestTooLarge(f"Request exceeds the maximum size of {BODY_LIMIT} bytes (32 MB).")

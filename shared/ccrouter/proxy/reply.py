@@ -1,0 +1,73 @@
+"""The client's side of a request over ASGI."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ccrouter.http import Headers
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class AsgiReply:
+    """See `ports.Reply`.
+
+    From `watch` on, a client that leaves cancels the task that answers it, until `let_go`.
+    `can_cut` is False where the server in front cannot break a connection off (Lambda Web Adapter).
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, can_cut: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._can_cut = can_cut
+        self._watcher: asyncio.Task[None] | None = None
+        self._answering: asyncio.Task[Any] | None = None
+        self.gone = False
+        self.started = False
+
+    def watch(self) -> None:
+        """Begins to notice a client that leaves; the request's body must have been read."""
+        self._answering = asyncio.current_task()
+        self._watcher = asyncio.create_task(self._wait_for_disconnect())
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            }
+        )
+
+    async def send(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        self.close()
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def cut(self, ending: bytes) -> None:
+        if not self._can_cut:
+            await self.finish(ending)
+            return
+        # A body that is left without its end makes the server close the connection: the client sees it break.
+        self.close()
+
+    def let_go(self) -> None:
+        self._answering = None
+
+    def close(self) -> None:
+        """Stops watching."""
+        self.let_go()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._answering is not None:
+            self._answering.cancel()

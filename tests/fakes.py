@@ -1,0 +1,205 @@
+"""Stand-ins for the ports, small enough to be read at a glance; the real ones are tested in `tests/contract`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ccrouter.access.keys import ApiKey
+from ccrouter.clock import utc_now
+from ccrouter.credentials.kinds import Credential
+from ccrouter.errors import StorageAway, StreamBroken, UpstreamTimeout
+from ccrouter.gateway import Call
+from ccrouter.http import Headers, HttpRequest
+from ccrouter.ids import request_id_of, uuid7
+from ccrouter.messages.request import MessagesRequest
+from ccrouter.metering.prices import PriceTable
+from ccrouter.metering.record import CallRecord, decode_record, encode_record
+from ccrouter.platforms.contract import MESSAGES, Ask
+from ccrouter.ports import RoutingData
+from ccrouter.routing.mapping import Mapping, read_mapping
+
+SILENCE = None
+"""In a script of chunks: the platform stays silent until the reader's patience ends."""
+BREAK = StreamBroken("The connection broke off.")
+"""In a script of chunks: the connection breaks here."""
+
+SSE: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("request-id", "req_upstream"))
+JSON: Headers = (("content-type", "application/json"), ("request-id", "req_upstream"))
+
+
+def a_key(mapping: dict[str, Any] | None = None, **fields: Any) -> ApiKey:
+    """A key that may do everything, unless the fields say otherwise."""
+    values: dict[str, Any] = {
+        "id": "key-1",
+        "name": "Test key",
+        "owner_id": "user-1",
+        "owner_login": "ada",
+        "owner_active": True,
+        "enabled": True,
+        "expires_at": None,
+        "mapping": read_mapping(mapping),
+    }
+    return ApiKey(**(values | fields))
+
+
+def a_credential(name: str = "main", **fields: Any) -> Credential:
+    """A credential of Anthropic's API."""
+    values: dict[str, Any] = {
+        "id": f"credential-{name}",
+        "platform": "anthropic",
+        "name": name,
+        "base_url": "https://upstream.example",
+        "auth": {"api_key": f"upstream-secret-{name}"},
+    }
+    return Credential(**(values | fields))
+
+
+class FakeDirectory:
+    """Knows what it is told."""
+
+    def __init__(
+        self,
+        credentials: Sequence[Credential] = (),
+        *,
+        keys: dict[str, ApiKey] | None = None,
+        default_mapping: dict[str, Any] | None = None,
+        prices: PriceTable | None = None,
+    ) -> None:
+        self.credentials = list(credentials)
+        self.keys = keys or {}
+        self.default_mapping: Mapping = read_mapping(default_mapping)
+        self.prices = prices or PriceTable(version="none")
+        self.away = False
+
+    async def find_key(self, digest: str) -> ApiKey | None:
+        if self.away:
+            raise StorageAway("the fake database is away")
+        return self.keys.get(digest)
+
+    async def routing(self) -> RoutingData:
+        if self.away:
+            raise StorageAway("the fake database is away")
+        return RoutingData(self.credentials, self.default_mapping, self.prices)
+
+
+class ListLog:
+    """Keeps records in a list, as they would be read back; `on_record` sees each before it is durable."""
+
+    def __init__(self, on_record: Callable[[CallRecord], None] | None = None) -> None:
+        self.records: list[CallRecord] = []
+        self._on_record = on_record
+
+    async def record(self, record: CallRecord) -> None:
+        if self._on_record is not None:
+            self._on_record(record)
+        await asyncio.sleep(0)
+        self.records.append(decode_record(encode_record(record)))
+
+
+@dataclass
+class Script:
+    """One answer of the scripted upstream; `chunks` may hold SILENCE and BREAK."""
+
+    status: int = 200
+    headers: Headers = SSE
+    chunks: Sequence[bytes | None | StreamBroken] = ()
+
+
+class ScriptedResponse:
+    """Plays a script."""
+
+    def __init__(self, script: Script) -> None:
+        self.status = script.status
+        self.headers = script.headers
+        self.connect_ms = 1
+        self.closed = False
+        self._chunks = list(script.chunks)
+
+    async def read(self, timeout_s: float) -> bytes | None:
+        await asyncio.sleep(0)
+        if not self._chunks:
+            return b""
+        chunk = self._chunks.pop(0)
+        if isinstance(chunk, StreamBroken):
+            raise StreamBroken(str(chunk))
+        return chunk
+
+    async def read_all(self, limit: int, timeout_s: float) -> bytes:
+        body = b""
+        while (piece := await self.read(timeout_s)) != b"":
+            if piece is None:
+                raise UpstreamTimeout("silent")
+            body += piece
+        return body
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedUpstream:
+    """Answers each request with the next script, or fails with the next error; keeps what was asked."""
+
+    def __init__(self, *scripts: Script | Exception) -> None:
+        self.scripts = list(scripts)
+        self.requests: list[HttpRequest] = []
+        self.responses: list[ScriptedResponse] = []
+
+    async def send(self, request: HttpRequest) -> ScriptedResponse:
+        self.requests.append(request)
+        script = self.scripts.pop(0)
+        if isinstance(script, Exception):
+            raise script
+        response = ScriptedResponse(script)
+        self.responses.append(response)
+        return response
+
+
+@dataclass
+class KeptReply:
+    """The client's side, kept in memory."""
+
+    status: int | None = None
+    headers: Headers = ()
+    body: bytes = b""
+    finished: bool = False
+    broken: bool = False
+    gone: bool = False
+    started: bool = False
+    pieces: list[bytes] = field(default_factory=list)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        assert not self.started
+        self.started, self.status, self.headers = True, status, headers
+
+    async def send(self, data: bytes) -> None:
+        assert self.started
+        assert not self.finished
+        self.pieces.append(data)
+        self.body += data
+
+    async def finish(self, data: bytes = b"") -> None:
+        await self.send(data)
+        self.finished = True
+
+    async def cut(self, ending: bytes) -> None:
+        assert self.started
+        self.broken = self.finished = True
+
+    def let_go(self) -> None:
+        pass
+
+
+def a_call(body: bytes, headers: Headers = (), operation: str = MESSAGES, query: str = "") -> tuple[Call, Ask]:
+    """A call as the door opens it."""
+    record_id = uuid7()
+    request = MessagesRequest(body)
+    record = CallRecord(
+        id=record_id,
+        at=utc_now(),
+        kind=operation,
+        request_id=request_id_of(record_id),
+        requested_model=request.model,
+        stream=request.stream,
+    )
+    return Call(record, 0.0, conversation="conversation-1"), Ask(operation, request, headers, query)
