@@ -103,7 +103,7 @@ class Script:
 
     status: int = 200
     headers: Headers = SSE
-    chunks: Sequence[bytes | None | StreamBroken] = ()
+    chunks: Sequence[bytes | StreamBroken | None] = ()
 
 
 class ScriptedResponse:

@@ -36,6 +36,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     private_upstreams: tuple[Network, ...] = ()
     pg_bin: Path | None = None
+    db_pool_size: int = 10
     on_lambda: bool = False
 
     @property

@@ -1,0 +1,172 @@
+"""The composition root: builds everything once from the settings, each part at its first need.
+
+What the proxy does not use is not imported for it (performance.md §2.2): parts that bring SQLAlchemy or Redis are
+imported where they are made.
+"""
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ccrouter import __version__
+from ccrouter.clock import monotonic_s
+from ccrouter.config import Settings, require
+from ccrouter.credentials.vault import Vault, read_master_key
+from ccrouter.errors import StorageAway
+from ccrouter.gateway import Gateway
+from ccrouter.upstream import AiohttpUpstream
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+    from sqlalchemy import Engine
+
+    from ccrouter.storage.call_log import DbCallLog
+    from ccrouter.storage.crossing import ThreadCrossing
+    from ccrouter.storage.directory import CachedDirectory
+    from ccrouter.storage.refusals import RedisRefusalCap
+
+_READY_FOR_S = 1.0
+"""How long an answer about readiness is reused: a load balancer's questions must not become the database's load."""
+_READY_WITHIN_S = 3.0
+
+
+class Services:
+    """Everything a door needs. Build with `build`, then `start` in the loop that serves, then `close`."""
+
+    version = __version__
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._ready: tuple[float, tuple[bool, dict[str, Any]]] | None = None
+
+    @classmethod
+    def build(cls, settings: Settings) -> "Services":
+        """Checks that the needed settings are there; raises SettingsError naming each that is missing."""
+        require(settings, "database_url", "redis_url", "jwt_secret", "master_key")
+        return cls(settings)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Seals and opens secrets."""
+        return Vault(read_master_key(self.settings.master_key or ""))
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The database."""
+        from ccrouter.storage.engine import make_engine
+
+        return make_engine(self.settings.database_url or "", pool_size=self.settings.db_pool_size)
+
+    @cached_property
+    def crossing(self) -> "ThreadCrossing":
+        """The way from the event loop to the database."""
+        from ccrouter.storage.crossing import ThreadCrossing
+
+        return ThreadCrossing(self.settings.db_pool_size)
+
+    @cached_property
+    def redis(self) -> "redis.asyncio.Redis":
+        """Redis, for the event loop."""
+        from ccrouter.storage.redis import async_redis
+
+        return async_redis(self.settings.redis_url or "")
+
+    @cached_property
+    def redis_sync(self) -> "redis.Redis":
+        """Redis, for threads."""
+        from ccrouter.storage.redis import sync_redis
+
+        return sync_redis(self.settings.redis_url or "")
+
+    @cached_property
+    def directory(self) -> "CachedDirectory":
+        """Keys, credentials, prices."""
+        from ccrouter.storage.directory import CachedDirectory
+
+        return CachedDirectory(self.engine, self.crossing, self.redis, self.vault)
+
+    @cached_property
+    def call_log(self) -> "DbCallLog":
+        """The request log."""
+        from ccrouter.storage.call_log import DbCallLog
+
+        return DbCallLog(self.engine, self.crossing, self.settings.data_dir / "outbox")
+
+    @cached_property
+    def refusal_cap(self) -> "RedisRefusalCap":
+        """The bound on rows without a key."""
+        from ccrouter.storage.refusals import RedisRefusalCap
+
+        return RedisRefusalCap(self.redis)
+
+    @cached_property
+    def upstream(self) -> AiohttpUpstream:
+        """The upstream leg."""
+        return AiohttpUpstream(self.settings.private_upstreams)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """The story of a request."""
+        return Gateway(self.directory, self.upstream, self.call_log)
+
+    def forget_key(self, digest: str) -> None:
+        """Drops the shared copy of a key that has changed; processes forget theirs within 5 seconds."""
+        from ccrouter.storage.directory import forget_key
+
+        forget_key(self.redis_sync, digest)
+
+    async def start(self) -> None:
+        """What must run beside the requests: the log's writer, which first replays what an earlier run left."""
+        await self.call_log.start()
+
+    async def close(self) -> None:
+        """Writes what is still to be written and closes every connection that was opened."""
+        made = self.__dict__
+        if "call_log" in made:
+            await self.call_log.close()
+        if "upstream" in made:
+            await self.upstream.close()
+        if "redis" in made:
+            await self.redis.aclose()
+        if "redis_sync" in made:
+            self.redis_sync.close()
+        if "crossing" in made:
+            self.crossing.close()
+        if "engine" in made:
+            self.engine.dispose()
+
+    async def check_ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether requests can be served, and the state of each part: `ok`, `degraded` (Redis away), `unavailable`."""
+        if self._ready is not None and monotonic_s() - self._ready[0] < _READY_FOR_S:
+            return self._ready[1]
+        postgres, redis_ok = await asyncio.gather(self._postgres_answers(), self._redis_answers())
+        state = "unavailable" if not postgres else "ok" if redis_ok else "degraded"
+        parts = {
+            "status": state,
+            "postgres": "ok" if postgres else "away",
+            "redis": "ok" if redis_ok else "away",
+            "version": self.version,
+        }
+        self._ready = (monotonic_s(), (postgres, parts))
+        return postgres, parts
+
+    async def _postgres_answers(self) -> bool:
+        from ccrouter.storage.engine import ping
+
+        try:
+            async with asyncio.timeout(_READY_WITHIN_S):
+                await self.crossing.run(ping, self.engine)
+        except (StorageAway, TimeoutError):
+            return False
+        return True
+
+    async def _redis_answers(self) -> bool:
+        from redis.exceptions import RedisError
+
+        try:
+            async with asyncio.timeout(_READY_WITHIN_S):
+                await self.redis.ping()
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True

@@ -1,0 +1,146 @@
+"""Mapping and plan: where a model's name leads, and in which order credentials are tried."""
+
+from typing import Any
+
+import pytest
+from tests.fakes import a_credential
+
+from ccrouter.errors import NotFound, Unavailable
+from ccrouter.routing.mapping import Mapping, MappingError, Target, family_of, read_mapping, resolve
+from ccrouter.routing.plan import Candidate, plan
+
+
+def to(model: str, platform: str = "anthropic") -> dict[str, str]:
+    """A target as JSON."""
+    return {"platform": platform, "model": model}
+
+
+MAPPING = {
+    "rules": [
+        {"match": "claude-3-*", "targets": [to("by-rule")]},
+        {"match": "claude-3-opus", "targets": [to("never")]},
+        {"match": "gpt-*", "targets": []},
+    ],
+    "opus": [to("the-opus")],
+    "haiku": None,
+    "fable": [to("the-fable")],
+    "default": [to("the-default")],
+}
+SETTINGS = {"haiku": [to("settings-haiku")], "opus": [to("settings-opus")], "sonnet": None}
+
+
+@pytest.mark.parametrize(
+    ("model", "expected", "rule", "slot"),
+    [
+        ("claude-3-opus", ["by-rule"], "claude-3-*", None),
+        ("gpt-5", [], "gpt-*", None),
+        ("claude-opus-4-5[1m]", ["the-opus"], None, "opus"),
+        ("claude-4-opus-20250514", ["the-opus"], None, "opus"),
+        ("opus", ["the-opus"], None, "opus"),
+        ("us.anthropic.claude-opus-4-5-v1:0", ["the-opus"], None, "opus"),
+        ("claude-fable-5-2", ["the-fable"], None, "fable"),
+        ("claude-haiku-5-5", ["settings-haiku"], None, "haiku"),
+        ("claude-sonnet-5-5", ["the-default"], None, "sonnet"),
+        ("magnum-opusculum", ["the-default"], None, None),
+        ("claude-opus-3-x", ["the-opus"], None, "opus"),
+    ],
+)
+def test_a_name_is_looked_up_in_rules_then_slots_then_default(
+    model: str, expected: list[str], rule: str | None, slot: str | None
+) -> None:
+    """Rules top to bottom, the family's slot of the key, that of the settings, the default."""
+    found = resolve(model, read_mapping(MAPPING), read_mapping(SETTINGS))
+    assert found.targets is not None
+    assert (expected, rule, slot) == ([target.model for target in found.targets], found.rule, found.slot)
+
+
+def test_without_any_mapping_a_name_is_passed_on() -> None:
+    """An empty mapping asks for the name as it is."""
+    assert resolve("claude-opus-5-5", Mapping(), Mapping()).targets is None
+
+
+def test_a_mapping_may_name_families_of_its_own() -> None:
+    """A further slot is found by its own name in the model's."""
+    assert family_of("gemini-4-argon", ("gemini",)) == "gemini"
+    assert family_of("gemini-4-argon") is None
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ([], "mapping"),
+        ({"opus": {}}, "mapping.opus"),
+        ({"opus": [to("")]}, "mapping.opus[0]"),
+        ({"opus": [{"platform": "anthropic"}]}, "mapping.opus[0]"),
+        ({"opus": [{**to("x"), "colour": 1}]}, "mapping.opus[0]"),
+        ({"Opus!": [to("x")]}, "mapping.Opus!"),
+        ({"rules": [{"targets": []}]}, "mapping.rules[0].match"),
+        ({"rules": [{"match": "x", "targets": None}]}, "mapping.rules[0].targets"),
+        ({"rules": [{"match": "x", "targets": [], "to": 1}]}, "mapping.rules[0].to"),
+        ({"default": "x"}, "mapping.default"),
+    ],
+)
+def test_a_mapping_that_cannot_be_read_names_the_member(document: Any, field: str) -> None:
+    """The administrator learns which member is at fault."""
+    with pytest.raises(MappingError) as caught:
+        read_mapping(document)
+    assert field == caught.value.field
+
+
+def candidates(mapping: dict[str, Any] | None, *names: tuple[str, dict[str, Any]], talk: str = "c") -> list[Candidate]:
+    """The plan for claude-opus-5-5 with these credentials."""
+    read = read_mapping(mapping)
+    credentials = [a_credential(name, **fields) for name, fields in names]
+    return plan("claude-opus-5-5", resolve("claude-opus-5-5", read, Mapping()), read, credentials, talk)
+
+
+def names_of(found: list[Candidate]) -> list[str | None]:
+    """The credentials' names in order."""
+    return [candidate.credential.name if candidate.credential else None for candidate in found]
+
+
+def test_higher_priority_comes_first_and_targets_keep_their_order() -> None:
+    """Within a target by priority; the next target only after all of the first's credentials."""
+    found = candidates(
+        {"opus": [to("one"), to("two"), to("s", "sandbox")]}, ("low", {"priority": 1}), ("high", {"priority": 5})
+    )
+    assert names_of(found) == ["high", "low", "high", "low", None]
+    assert [candidate.target.model for candidate in found] == ["one", "one", "two", "two", "s"]
+
+
+def test_a_conversation_always_finds_the_same_credential() -> None:
+    """Among equals the choice depends on the conversation alone, and all get their share by weight."""
+    pool = [(name, {"weight": weight}) for name, weight in (("a", 1), ("b", 1), ("c", 2))]
+    firsts = [names_of(candidates(None, *pool, talk=f"talk-{number}"))[0] for number in range(2000)]
+    again = [names_of(candidates(None, *pool, talk=f"talk-{number}"))[0] for number in range(2000)]
+    assert firsts == again
+    assert 0.45 < firsts.count("c") / 2000 < 0.55
+    assert 0.20 < firsts.count("a") / 2000 < 0.30
+
+
+def test_a_pinned_credential_and_model_lists_are_kept_to() -> None:
+    """A target's pin and a credential's list of models both restrict."""
+    pinned = {"opus": [{**to("m"), "credential_id": "credential-b"}]}
+    assert names_of(candidates(pinned, ("a", {}), ("b", {}))) == ["b"]
+    assert names_of(candidates({"opus": [to("m")]}, ("a", {"models": ("m",)}), ("b", {"models": ("n",)}))) == ["a"]
+
+
+def test_an_unmapped_name_goes_to_anthropic_unchanged() -> None:
+    """Without a mapping the name is passed on, if there is a credential for it."""
+    (found,) = candidates(None, ("a", {}))
+    assert Target("anthropic", "claude-opus-5-5") == found.target
+
+
+def test_a_name_that_leads_nowhere_is_refused_with_the_keys_slots() -> None:
+    """The message begins as clients expect it and tells what the key can do."""
+    with pytest.raises(NotFound, match=r"^model: claude-opus-5-5\. .*slots of this key: haiku"):
+        candidates({"opus": [], "haiku": [to("x")]}, ("a", {}))
+    with pytest.raises(NotFound, match=r"^model: claude-opus-5-5\. .*slots of this key: none"):
+        candidates(None)
+
+
+def test_a_target_without_a_credential_is_the_administrators_matter() -> None:
+    """No credential for the mapped platform: 503, and no client needs to repeat."""
+    with pytest.raises(Unavailable, match="mapped to anthropic") as caught:
+        candidates({"opus": [to("x")]})
+    assert caught.value.extra == (("x-should-retry", "false"),)
