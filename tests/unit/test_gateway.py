@@ -28,7 +28,10 @@ from ccrouter.metering.record import CallRecord
 
 START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":9}}}\n\n'
 TEXT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"text":"x"}}\n\n'
-DELTA = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}\n\n'
+DELTA = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+    b'"usage":{"output_tokens":3}}\n\n'
+)
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 ERROR = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -256,12 +259,19 @@ def test_a_client_that_leaves_cancels_the_platform_and_is_recorded() -> None:
             response.read = read  # type: ignore[method-assign]
             return response
 
+    class Watched(KeptReply):
+        async def send(self, data: bytes) -> None:
+            await super().send(data)
+            if self.body == START + TEXT:
+                seen.set()
+
+    seen = asyncio.Event()
+
     async def run() -> tuple[KeptReply, CallRecord, ScriptedUpstream]:
-        upstream, reply, log = Endless(Script(chunks=[START, TEXT])), KeptReply(), ListLog()
+        upstream, reply, log = Endless(Script(chunks=[START, TEXT])), Watched(), ListLog()
         call, asked = a_call(BODY)
         task = asyncio.create_task(Gateway(FakeDirectory(TWO), upstream, log).answer(call, asked, a_key(), reply))
-        while reply.body != START + TEXT:
-            await asyncio.sleep(0)
+        await seen.wait()
         reply.gone = True
         task.cancel()
         await task

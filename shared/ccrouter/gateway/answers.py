@@ -11,6 +11,7 @@ from ccrouter.errors import (
     UpstreamForbidden,
     UpstreamRefused,
     UpstreamTimeout,
+    UpstreamUnreachable,
 )
 from ccrouter.http import Headers, header
 
@@ -59,8 +60,14 @@ def own_error(failure: UpstreamError, platform: str) -> ApiError:
             "Your own key is fine; an administrator must renew or replace the credential.",
             extra=NO_RETRY,
         )
+    # Addresses and reasons of the operator's network are in the row's attempts, not in what clients are told.
     if isinstance(failure, UpstreamForbidden):
-        return Unavailable(failure.message, extra=NO_RETRY)
+        return Unavailable(
+            f"The address set for the platform {platform} is not allowed here; an administrator must act.",
+            extra=NO_RETRY,
+        )
     if isinstance(failure, UpstreamTimeout):
-        return GatewayTimeout(failure.message)
+        return GatewayTimeout(f"The platform {platform} did not answer in time.")
+    if isinstance(failure, UpstreamUnreachable):
+        return BadGateway(f"The platform {platform} could not be reached.")
     return BadGateway(failure.message)

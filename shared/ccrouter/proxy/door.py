@@ -1,4 +1,4 @@
-"""The proxy door over its services, with ASGI's lifespan: by itself in a function or container, or beside the others."""
+"""The proxy door over its services, with ASGI's lifespan: alone in a function or container, or beside the others."""
 
 from typing import Any
 
