@@ -1,0 +1,216 @@
+"""Credentials as stored: sealed secrets, and the opened ones that routing uses."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine, func, insert, select, update
+
+from ccrouter.clock import utc_now
+from ccrouter.credentials.kinds import Credential
+from ccrouter.credentials.vault import Vault
+from ccrouter.ids import uuid7
+from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.tables import credentials
+
+CHANGEABLE = frozenset({"name", "enabled", "base_url", "options", "priority", "weight", "max_concurrency", "models"})
+"""The columns a caller may set; the secret is given apart, as `auth`."""
+
+FROM_ENVIRONMENT = "environment"
+"""Origin of the credential that follows CLAUDE_API_KEY."""
+
+
+class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential as stored, without its secret. `origin`: api or environment."""
+
+    id: str
+    platform: str
+    name: str
+    enabled: bool
+    base_url: str | None
+    options: dict[str, Any]
+    priority: int
+    weight: int
+    max_concurrency: int | None
+    models: list[str] | None
+    origin: str
+    blocked_reason: str | None
+    blocked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+def create(
+    engine: Engine, vault: Vault, platform: str, auth: dict[str, Any], fields: dict[str, Any], *, origin: str = "api"
+) -> StoredCredential:
+    """Stores a credential; its `auth` object is sealed. `fields`: members of CHANGEABLE, `name` at least."""
+    credential_id = uuid7()
+    with engine.begin() as connection:
+        row = connection.execute(
+            insert(credentials)
+            .values(
+                id=credential_id,
+                platform=platform,
+                auth_sealed=_seal(vault, str(credential_id), auth),
+                origin=origin,
+                **_checked(fields),
+            )
+            .returning(credentials)
+        ).one()
+    return _credential_of(row)
+
+
+def get(engine: Engine, credential_id: str) -> StoredCredential | None:
+    """The credential with this id, deleted ones included."""
+    with engine.connect() as connection:
+        row = connection.execute(select(credentials).where(credentials.c.id == uuid_of(credential_id))).one_or_none()
+    return None if row is None else _credential_of(row)
+
+
+def find(
+    engine: Engine, *, cursor: str | None = None, limit: int = 50, platform: str | None = None, deleted: bool = False
+) -> Page[StoredCredential]:
+    """Credentials, newest first, without their secrets. Raises ValueError for a bad cursor."""
+    query = select(credentials).where(
+        credentials.c.deleted_at.is_not(None) if deleted else credentials.c.deleted_at.is_(None)
+    )
+    if platform is not None:
+        query = query.where(credentials.c.platform == platform)
+    with engine.connect() as connection:
+        return read_page(connection, query, credentials.c.id, cursor, limit, _credential_of)
+
+
+def change(
+    engine: Engine,
+    vault: Vault,
+    credential_id: str,
+    fields: dict[str, Any],
+    *,
+    auth: dict[str, Any] | None = None,
+    if_updated_at: datetime | None = None,
+) -> bool:
+    """Sets members of CHANGEABLE and, where given, another secret (which also lifts a block).
+
+    False where there is no such credential, or it has changed since `if_updated_at`.
+    """
+    values = dict(_checked(fields))
+    if auth is not None:
+        values |= {"auth_sealed": _seal(vault, credential_id, auth), "blocked_reason": None, "blocked_at": None}
+    return _update(engine, credential_id, values, if_updated_at)
+
+
+def soft_delete(engine: Engine, credential_id: str, *, if_updated_at: datetime | None = None) -> bool:
+    """Takes a credential out of use; False where there is no such credential or it has changed."""
+    return _update(engine, credential_id, {"deleted_at": utc_now()}, if_updated_at)
+
+
+def block(engine: Engine, credential_id: str, reason: str) -> bool:
+    """Takes a credential out of use until somebody gives it another secret or lifts the block."""
+    return _update(engine, credential_id, {"blocked_reason": reason, "blocked_at": utc_now()}, None)
+
+
+def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | None:
+    """The credential with its secret, as an attempt needs it, in use or not. Raises VaultError."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(credentials).where(credentials.c.id == uuid_of(credential_id), credentials.c.deleted_at.is_(None))
+        ).one_or_none()
+    return None if row is None else _opened(vault, row)
+
+
+def in_use(engine: Engine, vault: Vault) -> list[Credential]:
+    """All credentials that requests may use, with their secrets, highest priority first. Raises VaultError."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(credentials)
+            .where(credentials.c.enabled, credentials.c.blocked_at.is_(None), credentials.c.deleted_at.is_(None))
+            .order_by(credentials.c.priority.desc(), credentials.c.id)
+        ).all()
+    return [_opened(vault, row) for row in rows]
+
+
+def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_url: str | None) -> None:
+    """Keeps the credential of `CLAUDE_API_KEY` and `CLAUDE_BASE_URL` in step with them; None removes it.
+
+    Processes that start at once do this one after the other.
+    """
+    with engine.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(0x63637265)))
+        row = connection.execute(
+            select(credentials).where(credentials.c.origin == FROM_ENVIRONMENT, credentials.c.deleted_at.is_(None))
+        ).first()
+        if api_key is None:
+            if row is not None:
+                connection.execute(update(credentials).where(credentials.c.id == row.id).values(deleted_at=utc_now()))
+            return
+        auth = {"api_key": api_key}
+        if row is None:
+            credential_id = uuid7()
+            connection.execute(
+                insert(credentials).values(
+                    id=credential_id,
+                    platform="anthropic",
+                    name="CLAUDE_API_KEY",
+                    base_url=base_url,
+                    auth_sealed=_seal(vault, str(credential_id), auth),
+                    origin=FROM_ENVIRONMENT,
+                )
+            )
+        elif _opened(vault, row).auth != auth or row.base_url != base_url:
+            connection.execute(
+                update(credentials)
+                .where(credentials.c.id == row.id)
+                .values(
+                    auth_sealed=_seal(vault, str(row.id), auth),
+                    base_url=base_url,
+                    blocked_reason=None,
+                    blocked_at=None,
+                    updated_at=func.clock_timestamp(),
+                )
+            )
+
+
+def _update(engine: Engine, credential_id: str, values: dict[str, Any], if_updated_at: datetime | None) -> bool:
+    statement = update(credentials).where(
+        credentials.c.id == uuid_of(credential_id), credentials.c.deleted_at.is_(None)
+    )
+    if if_updated_at is not None:
+        statement = statement.where(credentials.c.updated_at == if_updated_at)
+    with engine.begin() as connection:
+        return bool(connection.execute(statement.values(updated_at=func.clock_timestamp(), **values)).rowcount)
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    if unknown := set(fields) - CHANGEABLE:
+        raise ValueError(f"a credential has no changeable member {min(unknown)}")
+    return fields
+
+
+def _context(credential_id: str) -> str:
+    return f"credential:{credential_id}"
+
+
+def _seal(vault: Vault, credential_id: str, auth: dict[str, Any]) -> bytes:
+    return vault.seal(msgspec.json.encode(auth), _context(credential_id))
+
+
+def _opened(vault: Vault, row: Any) -> Credential:
+    return Credential(
+        id=str(row.id),
+        platform=row.platform,
+        name=row.name,
+        base_url=row.base_url,
+        auth=msgspec.json.decode(vault.open(bytes(row.auth_sealed), _context(str(row.id)))),
+        options=row.options,
+        priority=row.priority,
+        weight=row.weight,
+        models=None if row.models is None else tuple(row.models),
+        open_network=row.origin == FROM_ENVIRONMENT,
+    )
+
+
+def _credential_of(row: Any) -> StoredCredential:
+    values = row._asdict()
+    del values["auth_sealed"]
+    return StoredCredential(**{**values, "id": str(row.id)})

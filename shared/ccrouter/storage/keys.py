@@ -1,0 +1,178 @@
+"""API keys as stored: for the admin door to manage, and for the proxy to find by the hash of a secret."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Select, func, insert, select, update
+
+from ccrouter.access import keys as access
+from ccrouter.clock import utc_now
+from ccrouter.ids import uuid7
+from ccrouter.routing.mapping import read_mapping
+from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.tables import api_keys, users
+
+CHANGEABLE = frozenset(
+    {
+        "name", "enabled", "expires_at", "tags", "mapping", "limits", "allowed_models", "allowed_clients",
+        "allowed_ips", "capture", "note",
+    }
+)  # fmt: skip
+"""The columns a caller may set."""
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as stored, with its owner; the secret is not in it, only the part that is shown and the hash."""
+
+    id: str
+    name: str
+    prefix: str
+    digest: str
+    owner_id: str
+    owner_login: str
+    owner_name: str | None
+    enabled: bool
+    expires_at: datetime | None
+    tags: list[str]
+    mapping: dict[str, Any]
+    limits: dict[str, Any]
+    allowed_models: list[str]
+    allowed_clients: list[str]
+    allowed_ips: list[str]
+    capture: str
+    note: str | None
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
+    deleted_at: datetime | None
+
+
+def create(engine: Engine, owner_id: str, secret: str, fields: dict[str, Any]) -> StoredKey:
+    """Stores a key of this owner. `fields`: members of CHANGEABLE, `name` at least."""
+    key_id = uuid7()
+    with engine.begin() as connection:
+        connection.execute(
+            insert(api_keys).values(
+                id=key_id,
+                owner_id=uuid_of(owner_id),
+                prefix=secret[: access.SHOWN],
+                digest=access.digest(secret),
+                **_checked(fields),
+            )
+        )
+        found = _one(connection, api_keys.c.id == key_id)
+    assert found is not None  # noqa: S101 - inserted above, in the same transaction
+    return found
+
+
+def get(engine: Engine, key_id: str) -> StoredKey | None:
+    """The key with this id, deleted ones included."""
+    with engine.connect() as connection:
+        return _one(connection, api_keys.c.id == uuid_of(key_id))
+
+
+def find(
+    engine: Engine, *, cursor: str | None = None, limit: int = 50, owner_id: str | None = None, deleted: bool = False
+) -> Page[StoredKey]:
+    """Keys, newest first; all owners' unless one is named. Raises ValueError for a bad cursor."""
+    query = _joined().where(api_keys.c.deleted_at.is_not(None) if deleted else api_keys.c.deleted_at.is_(None))
+    if owner_id is not None:
+        query = query.where(api_keys.c.owner_id == uuid_of(owner_id))
+    with engine.connect() as connection:
+        return read_page(connection, query, api_keys.c.id, cursor, limit, _key_of)
+
+
+def change(engine: Engine, key_id: str, fields: dict[str, Any], *, if_updated_at: datetime | None = None) -> bool:
+    """Sets members of CHANGEABLE; False where there is no such key, or it has changed since `if_updated_at`."""
+    statement = update(api_keys).where(api_keys.c.id == uuid_of(key_id), api_keys.c.deleted_at.is_(None))
+    if if_updated_at is not None:
+        statement = statement.where(api_keys.c.updated_at == if_updated_at)
+    with engine.begin() as connection:
+        return bool(
+            connection.execute(statement.values(updated_at=func.clock_timestamp(), **_checked(fields))).rowcount
+        )
+
+
+def replace_secret(engine: Engine, key_id: str, secret: str) -> bool:
+    """Puts another secret in force; the former one ends. False where there is no such key."""
+    with engine.begin() as connection:
+        return bool(
+            connection.execute(
+                update(api_keys)
+                .where(api_keys.c.id == uuid_of(key_id), api_keys.c.deleted_at.is_(None))
+                .values(digest=access.digest(secret), prefix=secret[: access.SHOWN], updated_at=func.clock_timestamp())
+            ).rowcount
+        )
+
+
+def soft_delete(engine: Engine, key_id: str, *, if_updated_at: datetime | None = None) -> bool:
+    """Takes a key out of use and out of the lists; False where there is no such key or it has changed."""
+    statement = update(api_keys).where(api_keys.c.id == uuid_of(key_id), api_keys.c.deleted_at.is_(None))
+    if if_updated_at is not None:
+        statement = statement.where(api_keys.c.updated_at == if_updated_at)
+    with engine.begin() as connection:
+        return bool(
+            connection.execute(statement.values(deleted_at=utc_now(), updated_at=func.clock_timestamp())).rowcount
+        )
+
+
+def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
+    """The key of this secret's hash as the proxy needs it; a deleted key is unknown."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            _joined()
+            .add_columns(users.c.status.label("owner_status"))
+            .where(api_keys.c.digest == digest, api_keys.c.deleted_at.is_(None))
+        ).one_or_none()
+    if row is None:
+        return None
+    return access.ApiKey(
+        id=str(row.id),
+        name=row.name,
+        owner_id=str(row.owner_id),
+        owner_login=row.owner_login,
+        owner_active=row.owner_status == "active",
+        enabled=row.enabled,
+        expires_at=row.expires_at,
+        mapping=read_mapping(row.mapping),
+        allowed_models=tuple(row.allowed_models),
+        allowed_clients=tuple(row.allowed_clients),
+        allowed_ips=tuple(row.allowed_ips),
+    )
+
+
+def touch_last_used(engine: Engine, used: dict[str, datetime]) -> None:
+    """Notes when keys (by id) were last used; an older time never replaces a newer one."""
+    if not used:
+        return
+    with engine.begin() as connection:
+        for key_id, at in sorted(used.items()):
+            # Sorted, so that two processes lock the rows in the same order.
+            connection.execute(
+                update(api_keys)
+                .where(api_keys.c.id == uuid_of(key_id))
+                .values(last_used_at=func.greatest(func.coalesce(api_keys.c.last_used_at, at), at))
+            )
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    if unknown := set(fields) - CHANGEABLE:
+        raise ValueError(f"a key has no changeable member {min(unknown)}")
+    return fields
+
+
+def _joined() -> Select[Any]:
+    return select(api_keys, users.c.login.label("owner_login"), users.c.name.label("owner_name")).join(
+        users, users.c.id == api_keys.c.owner_id
+    )
+
+
+def _one(connection: Connection, condition: Any) -> StoredKey | None:
+    row = connection.execute(_joined().where(condition)).one_or_none()
+    return None if row is None else _key_of(row)
+
+
+def _key_of(row: Any) -> StoredKey:
+    values = row._asdict()
+    return StoredKey(**{**values, "id": str(row.id), "owner_id": str(row.owner_id)})

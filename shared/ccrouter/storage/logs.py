@@ -1,0 +1,132 @@
+"""The request log: many records in one statement, lists newest first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Engine, Select, select, text
+
+from ccrouter.ids import uuid7
+from ccrouter.messages.usage import Usage
+from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
+from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.tables import request_log
+
+_USAGE = tuple(field.name for field in msgspec.structs.fields(Usage))
+_COLUMNS = [column.name for column in request_log.columns]
+
+_READ = {
+    **{name: f"(r.usage->>'{name}')::bigint" for name in _USAGE},
+    "cost_total": "(r.cost->>'total')::numeric",
+}
+_FIELDS = ", ".join(
+    f'"{field.name}" ' + ("jsonb" if field.name == "usage" else str(request_log.c[field.name].type.compile()))
+    for field in msgspec.structs.fields(CallRecord)
+)
+_INSERT = text(
+    f"INSERT INTO request_log ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this module's own columns
+    f"SELECT {', '.join(_READ.get(name, f'r.{name}') for name in _COLUMNS)} "
+    f"FROM jsonb_to_recordset(CAST(:records AS jsonb)) AS r({_FIELDS}) ON CONFLICT (id) DO NOTHING"
+)
+"""One statement with one parameter, whatever the number of records: one round trip, and one plan the server keeps.
+
+A record that is there already stays as it is, so that a batch may be sent twice."""
+
+
+class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows a list holds; None asks nothing. `since` and `until` bound the time, the former included."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    key_id: str | None = None
+    user_id: str | None = None
+    platform: str | None = None
+    model: str | None = None
+    credential_id: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    session_id: str | None = None
+    stream: bool | None = None
+    min_cost: Decimal | None = None
+    min_duration_ms: int | None = None
+
+
+def insert_many(engine: Engine, lines: Sequence[bytes]) -> None:
+    """Stores records, each given as its JSON line (`metering.record.encode_record`); those already there stay.
+
+    A record one of whose texts PostgreSQL cannot hold (U+0000) is stored without that character.
+    """
+    records = b"[" + b",".join(lines) + b"]"
+    if b"\\u0000" in records:
+        records = msgspec.json.encode(_without_nul(msgspec.json.decode(records)))
+    with engine.begin() as connection:
+        connection.execute(_INSERT, {"records": records.decode()})
+
+
+def get(engine: Engine, record_id: str) -> CallRecord | None:
+    """The record with this id."""
+    with engine.connect() as connection:
+        row = connection.execute(select(request_log).where(request_log.c.id == uuid_of(record_id))).one_or_none()
+    return None if row is None else _record_of(row)
+
+
+def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limit: int = 50) -> Page[CallRecord]:
+    """Records, newest first. Raises ValueError for a bad cursor."""
+    with engine.connect() as connection:
+        return read_page(
+            connection, _filtered(select(request_log), filters), request_log.c.id, cursor, limit, _record_of
+        )
+
+
+def _filtered(query: Select[Any], filters: LogFilters) -> Select[Any]:
+    log = request_log.c
+    if filters.since is not None:
+        query = query.where(log.id >= _bound(filters.since))
+    if filters.until is not None:
+        query = query.where(log.id < _bound(filters.until))
+    for name in ("key_id", "user_id", "credential_id"):
+        if (value := getattr(filters, name)) is not None:
+            query = query.where(log[name] == uuid_of(value))
+    for name in ("platform", "model", "status", "kind", "session_id", "stream"):
+        if (value := getattr(filters, name)) is not None:
+            query = query.where(log[name] == value)
+    if filters.min_cost is not None:
+        query = query.where(log.cost_total >= filters.min_cost)
+    if filters.min_duration_ms is not None:
+        query = query.where(log.duration_ms >= filters.min_duration_ms)
+    return query
+
+
+def _bound(moment: datetime) -> UUID:
+    """The smallest id of a millisecond: ids carry the time they were made (`ccrouter.ids`)."""
+    return UUID(int=uuid7(moment).int >> 80 << 80)
+
+
+def _record_of(row: Any) -> CallRecord:
+    values = row._asdict()
+    values.pop("cost_total")
+    counts = {name: values.pop(name) for name in _USAGE}
+    for name in ("key_id", "user_id", "credential_id"):
+        values[name] = None if values[name] is None else str(values[name])
+    return CallRecord(
+        **{
+            **values,
+            "usage": None if counts["input_tokens"] is None else Usage(**counts),
+            "cost": None if row.cost is None else msgspec.convert(row.cost, Cost),
+            "timings": msgspec.convert(row.timings, Timings),
+            "attempts": msgspec.convert(row.attempts, list[Attempt]),
+        }
+    )
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(item) for name, item in value.items()}
+    return value
