@@ -51,7 +51,7 @@ def _read_url(url: str) -> tuple[str, dict[str, Any]]:
     query = dict(parse_qsl(parts.query))
     mode = query.pop("sslmode", None)
     # libpq's other members (channel_binding, target_session_attrs, …) mean nothing to this driver.
-    query = {name: value for name, value in query.items() if name in ("application_name",)}
+    query = {name: value for name, value in query.items() if name == "application_name"}
     if mode is not None and mode not in _SSL_MODES:
         raise SettingsError([f"DATABASE_URL: sslmode={mode} is not one of {', '.join(_SSL_MODES)}"])
     if mode is None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Engine, Select, select, text
+from sqlalchemy.dialects import postgresql
 
 from ccrouter.ids import uuid7
 from ccrouter.messages.usage import Usage
@@ -15,6 +16,7 @@ from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
 from ccrouter.storage.rows import Page, read_page, uuid_of
 from ccrouter.storage.tables import request_log
 
+_POSTGRES = postgresql.dialect()
 _USAGE = tuple(field.name for field in msgspec.structs.fields(Usage))
 _COLUMNS = [column.name for column in request_log.columns]
 
@@ -23,7 +25,7 @@ _READ = {
     "cost_total": "(r.cost->>'total')::numeric",
 }
 _FIELDS = ", ".join(
-    f'"{field.name}" ' + ("jsonb" if field.name == "usage" else str(request_log.c[field.name].type.compile()))
+    f'"{field.name}" ' + ("jsonb" if field.name == "usage" else str(request_log.c[field.name].type.compile(_POSTGRES)))
     for field in msgspec.structs.fields(CallRecord)
 )
 _INSERT = text(

@@ -60,8 +60,5 @@ def check_master_key(engine: Engine, vault: Vault) -> None:
         vault.open(base64.b64decode(get(engine, _PROOF)), _PROOF)
     except VaultError:
         raise SettingsError(
-            [
-                "CCR_MASTER_KEY is not the key this database was written with: its stored credentials cannot be "
-                "opened. Start with the former key"
-            ]
+            ["CCR_MASTER_KEY is not the key this database was written with, so that its credentials cannot be opened"]
         ) from None

@@ -1,0 +1,39 @@
+"""Brings a database to the tables this version needs."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from ccrouter.storage.engine import make_engine
+
+_LOCK = 0x6363726D
+"""One migration at a time per database, whoever starts it."""
+
+
+def migrate(database_url: str) -> list[str]:
+    """Applies the migrations that are missing, all or none, and returns their ids in order."""
+    engine = make_engine(database_url, pool_size=0)
+    try:
+        return migrate_engine(engine)
+    finally:
+        engine.dispose()
+
+
+def migrate_engine(engine: Engine) -> list[str]:
+    """The same on an engine that is there already."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(Path(__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        context = MigrationContext.configure(connection)
+        at = context.get_current_revision()
+        head = scripts.get_current_head()
+        missing = [] if at == head else list(reversed(list(scripts.iterate_revisions(head, at))))
+        with Operations.context(context):
+            for revision in missing:
+                revision.module.upgrade()
+                context.stamp(scripts, revision.revision)
+    return [revision.revision for revision in missing]
