@@ -1,5 +1,6 @@
 """Credentials as stored: sealed secrets, and the opened ones that routing uses."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +9,12 @@ from sqlalchemy import Engine, func, insert, select, update
 
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import Credential
-from ccrouter.credentials.vault import Vault
+from ccrouter.credentials.vault import Vault, VaultError
 from ccrouter.ids import uuid7
 from ccrouter.storage.rows import Page, read_page, uuid_of
 from ccrouter.storage.tables import credentials
+
+_log = logging.getLogger(__name__)
 
 CHANGEABLE = frozenset({"name", "enabled", "base_url", "options", "priority", "weight", "max_concurrency", "models"})
 """The columns a caller may set; the secret is given apart, as `auth`."""
@@ -120,14 +123,23 @@ def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | N
 
 
 def in_use(engine: Engine, vault: Vault) -> list[Credential]:
-    """All credentials that requests may use, with their secrets, highest priority first. Raises VaultError."""
+    """All credentials that requests may use, with their secrets, highest priority first.
+
+    One whose secret cannot be opened is left out and named in the log: the others must not suffer for it.
+    """
     with engine.connect() as connection:
         rows = connection.execute(
             select(credentials)
             .where(credentials.c.enabled, credentials.c.blocked_at.is_(None), credentials.c.deleted_at.is_(None))
             .order_by(credentials.c.priority.desc(), credentials.c.id)
         ).all()
-    return [_opened(vault, row) for row in rows]
+    opened = []
+    for row in rows:
+        try:
+            opened.append(_opened(vault, row))
+        except VaultError as error:
+            _log.error("the credential «%s» is left out: %s", row.name, error)
+    return opened
 
 
 def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_url: str | None) -> None:

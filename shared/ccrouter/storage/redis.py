@@ -1,14 +1,25 @@
-"""Redis clients with the time limits of a gateway: what is slow counts as away."""
+"""Redis clients with the time limits of a gateway: what is slow counts as away, and nobody waits for it twice."""
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from ccrouter.clock import monotonic_s
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-_ANSWER_S = 1
-_CONNECT_S = 2
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_ANSWER_S = 1.0
+_CONNECT_S = 2.0
 _HEALTH_CHECK_S = 30
+_LEFT_ALONE_S = 5.0
+_SAID_EVERY_S = 60.0
 
 
 def async_redis(url: str) -> "redis.asyncio.Redis":
@@ -39,3 +50,28 @@ def sync_redis(url: str) -> "redis.Redis":
         health_check_interval=_HEALTH_CHECK_S,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+class OptionalRedis:
+    """Redis for those who can do without: a failure costs a second at most, and then it is left alone for five."""
+
+    def __init__(self, client: "redis.asyncio.Redis") -> None:
+        self._client = client
+        self._alone_until = 0.0
+        self._said_at: float | None = None
+
+    async def ask(self, call: Callable[["redis.asyncio.Redis"], Awaitable[T]]) -> T | None:
+        """What the call answers; None when Redis is away. Says so in the log once a minute."""
+        from redis.exceptions import RedisError
+
+        if monotonic_s() < self._alone_until:
+            return None
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await call(self._client)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._alone_until = monotonic_s() + _LEFT_ALONE_S
+            if self._said_at is None or monotonic_s() - self._said_at > _SAID_EVERY_S:
+                self._said_at = monotonic_s()
+                _log.warning("Redis does not answer (%s); going on without it", type(error).__name__)
+            return None

@@ -1,0 +1,162 @@
+"""The request log as the proxy writes it: many records in one insert, a file while the database is away."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from ccrouter.errors import StorageAway
+from ccrouter.metering.record import CallRecord, encode_record
+from ccrouter.storage import keys, logs
+from ccrouter.storage.crossing import ThreadCrossing, away_named, reason
+from ccrouter.storage.outbox import Outbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_log = logging.getLogger(__name__)
+
+_DATABASE_WITHIN_S = 2.0
+"""How long the end of an answer waits for the database before its record goes to the outbox."""
+_REPLAY_EVERY_S = 2.0
+_TOUCH_EVERY = timedelta(minutes=1)
+"""How exact `last_used_at` of a key is."""
+_LARGEST_BATCH = 500
+
+_Waiting = tuple[CallRecord, bytes, "asyncio.Future[None]"]
+
+
+class DbCallLog:
+    """Implements `ports.CallLog` by group commit: one writer takes all that waits and stores it in one statement.
+
+    While the database is away, records go straight to the outbox, and a second task tries to bring them back; only
+    when it has, the writer turns to the database again.
+    """
+
+    def __init__(self, engine: "Engine", crossing: ThreadCrossing, outbox_directory: Path) -> None:
+        self._engine = engine
+        self._crossing = crossing
+        self._outbox = Outbox(outbox_directory)
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._away = False
+        self._touched: dict[str, datetime] = {}
+        self._to_touch: dict[str, datetime] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Starts the writer, and brings back what an earlier run left in the outbox."""
+        self._away = await asyncio.to_thread(self._outbox.has_any)
+        if self._away:
+            await self._replay()
+        self._tasks = [asyncio.create_task(self._write_all()), asyncio.create_task(self._bring_back())]
+
+    async def record(self, record: CallRecord) -> None:
+        """Returns when the record is durable. Never raises."""
+        line = encode_record(record)
+        if not self._tasks or self._closing.is_set():
+            # A straggler while the process stops: no writer will come for it.
+            await self._keep([line])
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((record, line, future))
+        self._wake.set()
+        await future
+
+    async def close(self) -> None:
+        """Writes what waits, then stops."""
+        self._closing.set()
+        self._wake.set()
+        await asyncio.gather(*self._tasks)
+        self._tasks = []
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+                await self._keep([line for _, line, _ in batch])
+                for _, _, future in batch:
+                    if not future.done():
+                        future.set_result(None)
+                await self._touch_keys([record for record, _, _ in batch])
+            if self._closing.is_set():
+                return
+
+    async def _keep(self, lines: Sequence[bytes]) -> None:
+        if not self._away:
+            try:
+                async with asyncio.timeout(_DATABASE_WITHIN_S):
+                    await self._crossing.run(self._store, lines)
+                    return
+            except (StorageAway, TimeoutError) as error:
+                self._away = True
+                _log.warning("records go to the outbox: %s", error or "PostgreSQL does not answer in time")
+            except Exception:
+                # Whatever it is, the records come first.
+                self._away = True
+                _log.exception("records go to the outbox")
+        try:
+            await asyncio.to_thread(self._outbox.append, lines)
+        except OSError as error:
+            _log.critical("the outbox cannot be written (%s); records follow on standard output", error)
+            for line in lines:
+                sys.stdout.write(f'{{"usage_record":{line.decode()}}}\n')
+            sys.stdout.flush()
+
+    def _store(self, lines: Sequence[bytes]) -> None:
+        """Stores records; one that the database will never take is set aside, so that it does not hold up the rest."""
+        try:
+            logs.insert_many(self._engine, lines)
+        except DBAPIError:
+            # Raises StorageAway where the database is away: then nothing is wrong with the records.
+            for line in lines:
+                try:
+                    away_named(logs.insert_many)(self._engine, [line])
+                except DBAPIError as error:
+                    _log.error("a record cannot be stored and is set aside in outbox.bad.jsonl: %s", reason(error))
+                    self._outbox.set_aside([line])
+
+    async def _bring_back(self) -> None:
+        while not self._closing.is_set():
+            try:
+                async with asyncio.timeout(_REPLAY_EVERY_S):
+                    await self._closing.wait()
+            except TimeoutError:
+                if self._away or self._outbox.has_any():
+                    await self._replay()
+
+    async def _replay(self) -> None:
+        try:
+            stored, bad = await self._crossing.run(self._outbox.replay, self._store)
+        except StorageAway:
+            return
+        except (OSError, DBAPIError):
+            _log.exception("the outbox cannot be replayed now")
+            return
+        self._away = False
+        if stored or bad:
+            _log.warning("%d records came back from the outbox, %d unreadable ones were set aside", stored, bad)
+
+    async def _touch_keys(self, records: Sequence[CallRecord]) -> None:
+        for record in records:
+            if record.key_id is not None:
+                last = self._touched.get(record.key_id)
+                if last is None or record.at - last >= _TOUCH_EVERY:
+                    self._touched[record.key_id] = self._to_touch[record.key_id] = record.at
+        if self._to_touch and not self._away:
+            try:
+                await self._crossing.run(keys.touch_last_used, self._engine, self._to_touch)
+            except StorageAway:
+                # They stay noted, and the next batch takes them along.
+                return
+            except DBAPIError:
+                _log.exception("the last use of keys cannot be noted")
+            self._to_touch = {}
