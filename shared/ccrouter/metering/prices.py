@@ -1,14 +1,15 @@
-"""What an answer costs: dated price rows, looked up and multiplied; nothing about where rows come from."""
+"""Dated price rows and how the one that applies is found; nothing about where rows come from."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
 
 import msgspec
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """USD per million tokens; None where the class is not priced on its own (then the input rate holds)."""
+class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """USD per million tokens; None where a class has no price of its own (then the input rate holds)."""
 
     input: Decimal
     output: Decimal
@@ -17,8 +18,13 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_1h: Decimal | None = None
 
 
-class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The price of one model on one platform in one span of time. See the price table's own documentation."""
+class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The price of one model on one platform from `valid_from` until before `valid_until` (None: unbounded).
+
+    `long_rates` hold for every token of a request whose whole prompt exceeds `long_over_tokens`; `fast_rates` in fast
+    mode. `us_factor` multiplies where the answer was made in the US on request (`inference_geo`).
+    `web_search_usd` is the price of 1000 searches. `source` says where the numbers are from.
+    """
 
     platform: str
     model: str
@@ -28,13 +34,43 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     long_over_tokens: int | None = None
     long_rates: Rates | None = None
     fast_rates: Rates | None = None
+    us_factor: Decimal | None = None
     web_search_usd: Decimal | None = None
     source: str = ""
-    extra: dict[str, Any] | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether the row is in force at this moment."""
+        return (self.valid_from is None or self.valid_from <= at) and (
+            self.valid_until is None or at < self.valid_until
+        )
 
 
-class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
+class PriceTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All rows of one price version."""
 
     version: str
     rows: tuple[PriceRow, ...] = ()
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], list[PriceRow]]:
+        index: dict[tuple[str, str], list[PriceRow]] = {}
+        for row in self.rows:
+            index.setdefault((row.platform, row.model), []).append(row)
+        return index
+
+    def find(self, platform: str, model: str, at: datetime) -> PriceRow | None:
+        """The row in force for a model at a moment, None for one without a price.
+
+        A name is looked up as it is, then without what does not change the price: date, version, `[1m]`.
+        """
+        for name in (model, bare_name(model)):
+            for row in self._index.get((platform, name), ()):
+                if row.holds(at):
+                    return row
+        return None
+
+
+def bare_name(model: str) -> str:
+    """A model's name without context suffix, date and version: `claude-haiku-4-5-20251001[1m]` is claude-haiku-4-5."""
+    name = re.sub(r"\[[0-9a-z]+\]$", "", model.strip().lower())
+    return re.sub(r"(?:[-@]20\d{6}|-latest|@default)$", "", name)
