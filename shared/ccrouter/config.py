@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ccrouter.errors import SettingsError
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from ccrouter.networks import Network
 
 DEFAULT_PORT = 3000
 MIN_JWT_SECRET = 32

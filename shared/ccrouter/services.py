@@ -17,8 +17,8 @@ from ccrouter.gateway import Gateway
 from ccrouter.upstream import AiohttpUpstream
 
 if TYPE_CHECKING:
-    import redis
-    import redis.asyncio
+    from redis import Redis as SyncRedis
+    from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Engine
 
     from ccrouter.storage.call_log import DbCallLog
@@ -66,14 +66,14 @@ class Services:
         return ThreadCrossing(self.settings.db_pool_size)
 
     @cached_property
-    def redis(self) -> "redis.asyncio.Redis":
+    def redis(self) -> "AsyncRedis":
         """Redis, for the event loop."""
         from ccrouter.storage.redis import async_redis
 
         return async_redis(self.settings.redis_url or "")
 
     @cached_property
-    def redis_sync(self) -> "redis.Redis":
+    def redis_sync(self) -> "SyncRedis":
         """Redis, for threads."""
         from ccrouter.storage.redis import sync_redis
 

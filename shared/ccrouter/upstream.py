@@ -16,9 +16,9 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from ccrouter.clock import monotonic_s
-from ccrouter.config import Network
 from ccrouter.errors import StreamBroken, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
 from ccrouter.http import Headers, HttpRequest, decode_headers
+from ccrouter.networks import Network, is_allowed
 
 CONNECT_TIMEOUT_S = 10
 HEAD_TIMEOUT_S = 600
@@ -27,11 +27,6 @@ _KEEP_ALIVE_S = 50
 """Below the usual 60 s of servers, so that a pooled connection is rarely closed under a request."""
 _READ_BUFFER = 256 * 1024
 
-# These never lie behind a platform, whatever an operator opens: cloud metadata lives there.
-_NEVER: tuple[Network, ...] = tuple(
-    ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
-)
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -100,7 +95,7 @@ class AiohttpUpstream:
             address = ipaddress.ip_address(url.host or "")
         except ValueError:
             return
-        if not _allowed(address, self._private_networks):
+        if not is_allowed(address, self._private_networks):
             raise _forbidden(url.host or "", str(address))
 
 
@@ -154,7 +149,9 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        allowed = [result for result in found if _allowed(ipaddress.ip_address(result["host"]), self._private_networks)]
+        allowed = [
+            result for result in found if is_allowed(ipaddress.ip_address(result["host"]), self._private_networks)
+        ]
         if not allowed:
             raise _forbidden(host, ", ".join(result["host"] for result in found))
         return allowed
@@ -180,19 +177,6 @@ def _new_session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         read_bufsize=_READ_BUFFER,
         trace_configs=[trace],
-    )
-
-
-def _allowed(address: ipaddress.IPv4Address | ipaddress.IPv6Address, private_networks: Sequence[Network]) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address in _NAT64:
-            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if any(address in network for network in _NEVER):
-        return False
-    return any(address in network for network in private_networks) or (
-        address.is_global and not address.is_multicast and not address.is_reserved
     )
 
 

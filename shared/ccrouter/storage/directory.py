@@ -162,5 +162,7 @@ class CachedDirectory:
 
 async def _get_with_ttl(redis: "redis.asyncio.Redis", digest: str) -> tuple[bytes | None, int]:
     async with redis.pipeline(transaction=True) as pipeline:
-        value, left_ms = await pipeline.get(redis_name(digest)).pttl(redis_name(digest)).execute()
+        pipeline.get(redis_name(digest))
+        pipeline.pttl(redis_name(digest))
+        value, left_ms = await pipeline.execute()
     return value, left_ms

@@ -16,7 +16,7 @@ from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
 from ccrouter.storage.rows import Page, read_page, uuid_of
 from ccrouter.storage.tables import request_log
 
-_POSTGRES = postgresql.dialect()
+_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 _USAGE = tuple(field.name for field in msgspec.structs.fields(Usage))
 _COLUMNS = [column.name for column in request_log.columns]
 

@@ -40,5 +40,7 @@ class RedisRefusalCap:
 
 async def _count(redis: "redis.asyncio.Redis", name: str) -> int:
     async with redis.pipeline(transaction=True) as pipeline:
-        count, _ = await pipeline.incr(name).expire(name, 120).execute()
+        pipeline.incr(name)
+        pipeline.expire(name, 120)
+        count, _ = await pipeline.execute()
     return int(count)

@@ -1,0 +1,58 @@
+"""Which addresses the router may connect to on somebody's word (anthropic-passthrough.md §3)."""
+
+import ipaddress
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# These never lie behind a platform, whatever an operator opens: cloud metadata lives there.
+_NEVER: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_allowed(address: Address, private_networks: Sequence[Network]) -> bool:
+    """Whether to connect to an address: any public one, and those in networks that the operator has opened."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif address in _NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in _NEVER):
+        return False
+    return any(address in network for network in private_networks) or (
+        address.is_global and not address.is_multicast and not address.is_reserved
+    )
+
+
+def check_base_url(url: str, private_networks: Sequence[Network]) -> str:
+    """The address of a platform as it is stored, without a slash at its end; raises ValueError with the reason.
+
+    A name is not looked up here: its addresses are checked whenever a connection is made.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("must be a URL such as https://api.anthropic.com") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isascii():
+        raise ValueError("must be a URL that begins with https:// or http://, such as https://api.anthropic.com")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password; give the secret as auth")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path: no ? and no #")
+    path = parts.path.rstrip("/")
+    if path.endswith("/v1") or path.endswith("/v1/messages"):
+        raise ValueError("must be given without /v1: the router adds /v1/messages itself")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        address = None
+    if (address is not None and not is_allowed(address, private_networks)) or (
+        host == "localhost" and not is_allowed(ipaddress.ip_address("127.0.0.1"), private_networks)
+    ):
+        raise ValueError("lies in a private network; the operator may open it with CCR_PRIVATE_UPSTREAMS")
+    return f"{parts.scheme}://{parts.netloc}{path}"
