@@ -45,7 +45,7 @@ def check_base_url(url: str, private_networks: Sequence[Network]) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must end with its path: no ? and no #")
     path = parts.path.rstrip("/")
-    if path.endswith("/v1") or path.endswith("/v1/messages"):
+    if path.endswith(("/v1", "/v1/messages")):
         raise ValueError("must be given without /v1: the router adds /v1/messages itself")
     try:
         address = ipaddress.ip_address(host)

@@ -1,0 +1,99 @@
+"""`ccrouter credentials`: the operator's own accounts on the platforms."""
+
+import json
+import os
+import sys
+
+import click
+
+from ccrouter.cli.database import open_database, vault_of
+from ccrouter.credentials.kinds import AuthError, check_anthropic_auth
+from ccrouter.networks import check_base_url
+from ccrouter.platforms.registry import PLATFORMS
+
+
+@click.group()
+def credentials() -> None:
+    """Add and list the accounts that requests are sent with.
+
+    \b
+    Examples:
+      ccrouter credentials add --platform anthropic --name main
+      ccrouter credentials list
+    """
+
+
+@credentials.command()
+@click.option("--platform", type=click.Choice(sorted(PLATFORMS)), default="anthropic", show_default=True)
+@click.option("--name", required=True, help="What you call it.")
+@click.option("--base-url", help="Another address than the platform's own, without /v1.")
+@click.option("--secret-env", metavar="VARIABLE", help="Take the secret from this environment variable.")
+@click.option("--auth-token", is_flag=True, help="The secret is a bearer token, not an API key.")
+@click.option("--priority", type=int, default=0, show_default=True, help="Higher ones are used first.")
+def add(
+    platform: str, name: str, base_url: str | None, secret_env: str | None, auth_token: bool, priority: int
+) -> None:
+    """Add an account. The secret is asked for, or read from standard input: never from the command line.
+
+    \b
+    Examples:
+      ccrouter credentials add --platform anthropic --name main
+      ccrouter credentials add --name main < secret.txt
+      ccrouter credentials add --name glm --base-url https://api.z.ai/api/anthropic --secret-env GLM_KEY
+    """
+    from ccrouter.storage import credentials as stored
+
+    if secret_env is not None:
+        secret = os.environ.get(secret_env, "")
+        if not secret:
+            raise click.BadParameter(f"the variable {secret_env} is not set", param_hint="--secret-env")
+    elif sys.stdin.isatty():
+        secret = click.prompt("Secret", hide_input=True)
+    else:
+        secret = sys.stdin.read()
+    auth = {"auth_token" if auth_token else "api_key": secret.strip()}
+    try:
+        check_anthropic_auth(auth)
+    except AuthError as error:
+        raise click.UsageError(f"the secret {error.message}") from None
+    with open_database() as (engine, settings):
+        if base_url is not None:
+            try:
+                base_url = check_base_url(base_url, settings.private_upstreams)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint="--base-url") from None
+        made = stored.create(
+            engine, vault_of(settings), platform, auth, {"name": name, "base_url": base_url, "priority": priority}
+        )
+    click.echo(f"{made.name} ({made.id}) is in use within 5 seconds")
+
+
+@credentials.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def list_credentials(as_json: bool) -> None:
+    """List all accounts, newest first, without their secrets.
+
+    \b
+    Example:
+      ccrouter credentials list --json
+    """
+    from ccrouter.storage import credentials as stored
+
+    found: list[stored.StoredCredential] = []
+    with open_database() as (engine, _):
+        cursor = None
+        while True:
+            page = stored.find(engine, cursor=cursor, limit=200)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    if as_json:
+        members = ("id", "platform", "name", "enabled", "base_url", "priority", "origin")
+        click.echo(json.dumps([{member: getattr(item, member) for member in members} for item in found]))
+        return
+    for item in found:
+        state = "blocked" if item.blocked_at else "enabled" if item.enabled else "disabled"
+        click.echo(f"{item.id}  {item.platform}  {state:8}  {item.name}  {item.base_url or ''}".rstrip())
+    if not found:
+        click.echo("no credentials yet; add one: ccrouter credentials add --name NAME")

@@ -1,0 +1,104 @@
+"""How a command reaches the database, and `ccrouter migrate`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from ccrouter.config import Settings, read_environment
+from ccrouter.credentials.vault import Vault, read_master_key
+from ccrouter.embedded import EmbeddedServices
+from ccrouter.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@contextmanager
+def reach_database() -> Iterator[Settings]:
+    """Settings with a `database_url` that works: the one given, the running router's, or one started for the moment."""
+    settings = read_environment()
+    if settings.database_url is not None:
+        yield settings
+        return
+    embedded = EmbeddedServices(settings.data_dir, pg_bin=settings.pg_bin)
+    announced = embedded.running()
+    if announced is not None and _runs(announced["pid"]):
+        yield _filled(settings, embedded, announced["database_url"], announced["redis_url"])
+        return
+    from ccrouter.storage.migrate import migrate
+
+    with embedded:
+        migrate(embedded.database_url)
+        yield _filled(settings, embedded, embedded.database_url, embedded.redis_url)
+
+
+@contextmanager
+def open_database() -> "Iterator[tuple[Engine, Settings]]":
+    """An engine on that database. Raises StorageAway when it does not answer."""
+    from ccrouter.storage.crossing import away_named
+    from ccrouter.storage.engine import make_engine, ping
+
+    with reach_database() as settings:
+        engine = make_engine(settings.database_url or "", pool_size=1)
+        try:
+            away_named(ping)(engine)
+            yield engine, settings
+        finally:
+            engine.dispose()
+
+
+def vault_of(settings: Settings) -> Vault:
+    """The vault; raises SettingsError where the master key is not known."""
+    if settings.master_key is None:
+        raise SettingsError(["CCR_MASTER_KEY is not set: the key that the credentials are encrypted with"])
+    return Vault(read_master_key(settings.master_key))
+
+
+def tell_running_router(settings: Settings, digest: str) -> None:
+    """Drops the shared copy of a key that has changed, where a Redis is known."""
+    if settings.redis_url is not None:
+        from ccrouter.storage.directory import forget_key
+        from ccrouter.storage.redis import sync_redis
+
+        client = sync_redis(settings.redis_url)
+        forget_key(client, digest)
+        client.close()
+
+
+@click.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the tables this version needs.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql://user:password@host/name ccrouter migrate
+    """
+    from ccrouter.storage.crossing import away_named
+    from ccrouter.storage.migrate import migrate
+
+    with reach_database() as settings:
+        applied = away_named(migrate)(settings.database_url or "")
+    click.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
+
+
+def _filled(settings: Settings, embedded: EmbeddedServices, database_url: str, redis_url: str) -> Settings:
+    return replace(
+        settings,
+        database_url=database_url,
+        redis_url=settings.redis_url or redis_url,
+        master_key=settings.master_key or embedded.secrets()["master_key"],
+    )
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

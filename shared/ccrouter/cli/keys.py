@@ -1,0 +1,127 @@
+"""`ccrouter keys`: make, list and disable API keys."""
+
+import json
+from typing import Any
+
+import click
+
+from ccrouter.access.keys import new_secret
+from ccrouter.cli.database import open_database, tell_running_router
+from ccrouter.cli.first_start import ADMIN
+from ccrouter.clock import rfc3339
+from ccrouter.errors import SettingsError
+from ccrouter.routing.mapping import MappingError, read_mapping
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and disable API keys.
+
+    \b
+    Examples:
+      ccrouter keys create laptop
+      ccrouter keys list
+    """
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--owner", default=ADMIN, show_default=True, help="Login of the user it belongs to.")
+@click.option("--mapping", default="{}", help="Where models lead, as JSON; {} asks Anthropic for the name as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def create(name: str, owner: str, mapping: str, as_json: bool) -> None:
+    """Make a key. Its secret is shown once.
+
+    \b
+    Examples:
+      ccrouter keys create laptop
+      ccrouter keys create trial --mapping '{"opus": [{"platform": "sandbox", "model": "sandbox"}]}'
+    """
+    from ccrouter.storage import keys as stored
+    from ccrouter.storage import users
+
+    document = _read(mapping)
+    with open_database() as (engine, settings):
+        found = users.by_login(engine, owner)
+        if found is None:
+            raise SettingsError([f"there is no user «{owner}»"])
+        secret = new_secret()
+        key = stored.create(engine, found[0].id, secret, {"name": name, "mapping": document})
+    if as_json:
+        click.echo(json.dumps({"id": key.id, "name": key.name, "key": secret}))
+        return
+    click.echo(f"{key.name} ({key.id}); the secret is shown once:\n")
+    click.echo(f"export ANTHROPIC_BASE_URL={settings.public_url}/proxy\nexport ANTHROPIC_AUTH_TOKEN={secret}")
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def list_keys(as_json: bool) -> None:
+    """List all keys, newest first.
+
+    \b
+    Example:
+      ccrouter keys list --json
+    """
+    from ccrouter.storage import keys as stored
+
+    found: list[stored.StoredKey] = []
+    with open_database() as (engine, _):
+        cursor = None
+        while True:
+            page = stored.find(engine, cursor=cursor, limit=200)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "id": key.id,
+                        "name": key.name,
+                        "prefix": key.prefix,
+                        "owner": key.owner_login,
+                        "enabled": key.enabled,
+                        "last_used_at": None if key.last_used_at is None else rfc3339(key.last_used_at),
+                    }
+                    for key in found
+                ]
+            )
+        )
+        return
+    for key in found:
+        state = "enabled" if key.enabled else "disabled"
+        used = "never used" if key.last_used_at is None else f"last used {rfc3339(key.last_used_at)}"
+        click.echo(f"{key.id}  {key.prefix}…  {state:8}  {key.owner_login}  {key.name}  ({used})")
+    if not found:
+        click.echo("no keys yet; make one: ccrouter keys create NAME")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+def disable(key_id: str) -> None:
+    """Disable a key; in force everywhere within 5 seconds.
+
+    \b
+    Example:
+      ccrouter keys disable 0199…
+    """
+    from ccrouter.storage import keys as stored
+
+    with open_database() as (engine, settings):
+        key = stored.get(engine, key_id)
+        if key is None or not stored.change(engine, key_id, {"enabled": False}):
+            raise SettingsError([f"there is no key {key_id}; ccrouter keys list shows all"])
+        tell_running_router(settings, key.digest)
+    click.echo(f"{key.name} is disabled")
+
+
+def _read(mapping: str) -> dict[str, Any]:
+    try:
+        document = json.loads(mapping)
+        read_mapping(document)
+    except (MappingError, json.JSONDecodeError) as error:
+        raise click.BadParameter(str(error), param_hint="--mapping") from None
+    return document or {}

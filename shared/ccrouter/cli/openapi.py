@@ -1,0 +1,18 @@
+"""`ccrouter openapi`: the admin API's own description."""
+
+import json
+
+import click
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the admin API.
+
+    \b
+    Example:
+      ccrouter openapi > openapi.json
+    """
+    from ccrouter.admin.app import describe_admin_api
+
+    click.echo(json.dumps(describe_admin_api(), indent=1))
