@@ -138,3 +138,8 @@ def require(settings: Settings, *names: str) -> None:
     missing = [written.get(name, name.upper()) for name in names if getattr(settings, name) is None]
     if missing:
         raise SettingsError([f"{name} is not set" for name in missing])
+
+
+def read_secret_variable(name: str) -> str | None:
+    """The value of a variable that somebody names on the command line, None where it is not set."""
+    return os.environ.get(name) or None

@@ -1,4 +1,4 @@
-"""Which addresses the router may connect to on somebody's word (anthropic-passthrough.md §3)."""
+"""Addresses: which the router may connect to on somebody's word (anthropic-passthrough.md §3), and whose a call is."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -56,3 +56,43 @@ def check_base_url(url: str, private_networks: Sequence[Network]) -> str:
     ):
         raise ValueError("lies in a private network; the operator may open it with CCR_PRIVATE_UPSTREAMS")
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
+    """The caller's address: the peer's, or what trusted proxies report, read from the right (`product.md` §5).
+
+    `forwarded_for` is the value of `x-forwarded-for`, empty where there is none.
+    """
+    if peer is None or not trusted:
+        return peer
+    address = peer
+    reported = [part.strip() for part in forwarded_for.split(",") if part.strip()]
+    while reported and _is_in(address, trusted):
+        nearest = _without_port(reported.pop())
+        if nearest is None:
+            break
+        address = nearest
+    return address
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _without_port(text: str) -> str | None:
+    """The address in an `x-forwarded-for` part, which may carry a port; None where it is no address."""
+    candidates = [text]
+    if text.startswith("["):
+        candidates = [text[1:].partition("]")[0]]
+    elif text.count(":") == 1:
+        candidates = [text.partition(":")[0]]
+    for candidate in candidates:
+        try:
+            return str(ipaddress.ip_address(candidate))
+        except ValueError:
+            continue
+    return None

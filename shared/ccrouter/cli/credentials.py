@@ -1,12 +1,12 @@
 """`ccrouter credentials`: the operator's own accounts on the platforms."""
 
 import json
-import os
 import sys
 
 import click
 
 from ccrouter.cli.database import open_database, vault_of
+from ccrouter.config import read_secret_variable
 from ccrouter.credentials.kinds import AuthError, check_anthropic_auth
 from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
@@ -44,8 +44,8 @@ def add(
     from ccrouter.storage import credentials as stored
 
     if secret_env is not None:
-        secret = os.environ.get(secret_env, "")
-        if not secret:
+        secret = read_secret_variable(secret_env)
+        if secret is None:
             raise click.BadParameter(f"the variable {secret_env} is not set", param_hint="--secret-env")
     elif sys.stdin.isatty():
         secret = click.prompt("Secret", hide_input=True)

@@ -2,6 +2,7 @@
 
 from ccrouter.gateway.answers import error_answer, storage_away
 from ccrouter.gateway.call import Call
+from ccrouter.gateway.probe import probe
 from ccrouter.gateway.story import Gateway
 
-__all__ = ["Call", "Gateway", "error_answer", "storage_away"]
+__all__ = ["Call", "Gateway", "error_answer", "probe", "storage_away"]

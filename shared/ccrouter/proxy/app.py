@@ -12,17 +12,17 @@ import msgspec
 
 from ccrouter.access.keys import ApiKey, digest
 from ccrouter.clock import monotonic_s, utc_now
-from ccrouter.config import Network
 from ccrouter.errors import ApiError, AuthenticationFailed, NotFound, StorageAway
 from ccrouter.gateway import Call, Gateway, error_answer, storage_away
-from ccrouter.http import Headers, decode_headers
+from ccrouter.http import Headers, decode_headers, header
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.record import CallRecord
+from ccrouter.networks import Network, client_address
 from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Ask
 from ccrouter.ports import Directory, RefusalCap
 from ccrouter.proxy.body import ClientGone, check_content_type, read_body
-from ccrouter.proxy.caller import client_address, said, shown_secrets
+from ccrouter.proxy.caller import said, shown_secrets
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
 
@@ -121,7 +121,7 @@ class ProxyApp:
         headers = decode_headers(scope["headers"])
         try:
             key = await self._authenticate(headers)
-            key.check_caller(client_address(scope, headers, self._trusted_proxies), said(headers, "user-agent"))
+            key.check_caller(self._client_address(scope, headers), said(headers, "user-agent"))
             models = models_of(key, await self._directory.routing())
             if inner == _MODELS:
                 body = list_page(models, scope["query_string"].decode("latin-1"))
@@ -150,13 +150,19 @@ class ProxyApp:
             kind=operation,
             request_id=request_id_of(record_id),
             client=said(headers, "user-agent"),
-            client_ip=client_address(scope, headers, self._trusted_proxies),
+            client_ip=self._client_address(scope, headers),
             session_id=said(headers, "x-claude-code-session-id"),
             agent_id=said(headers, "x-claude-code-agent-id"),
             parent_agent_id=said(headers, "x-claude-code-parent-agent-id"),
             request_class=said(headers, "x-claude-code-request-class"),
         )
         return Call(record, monotonic_s())
+
+    def _client_address(self, scope: dict[str, Any], headers: Headers) -> str | None:
+        peer = scope.get("client")
+        return client_address(
+            str(peer[0]) if peer else None, header(headers, "x-forwarded-for") or "", self._trusted_proxies
+        )
 
     async def _authenticate(self, headers: Headers) -> ApiKey:
         """The key of the first valid secret that was shown. Raises AuthenticationFailed or StorageAway."""

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, Select, select, text
+from sqlalchemy import Engine, Select, func, select, text
 from sqlalchemy.dialects import postgresql
 
 from ccrouter.ids import uuid7
@@ -81,6 +81,18 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
         return read_page(
             connection, _filtered(select(request_log), filters), request_log.c.id, cursor, limit, _record_of
         )
+
+
+def spent_by_keys(engine: Engine, key_ids: Sequence[str], since: datetime) -> dict[str, tuple[Decimal, int]]:
+    """What each of these keys has cost since a moment, in USD, and in how many requests."""
+    log = request_log.c
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(log.key_id, func.coalesce(func.sum(log.cost_total), 0), func.count())
+            .where(log.key_id.in_([uuid_of(key_id) for key_id in key_ids]), log.id >= _bound(since))
+            .group_by(log.key_id)
+        ).all()
+    return {str(key_id): (Decimal(cost), requests) for key_id, cost, requests in rows}
 
 
 def _filtered(query: Select[Any], filters: LogFilters) -> Select[Any]:

@@ -1,0 +1,93 @@
+"""Trying a credential with a real request, told and recorded like any other."""
+
+from ccrouter.access.keys import ApiKey
+from ccrouter.clock import monotonic_s, utc_now
+from ccrouter.credentials.kinds import Credential
+from ccrouter.gateway.call import Call
+from ccrouter.gateway.story import Gateway
+from ccrouter.http import Headers
+from ccrouter.ids import request_id_of, uuid7
+from ccrouter.messages.request import MessagesRequest
+from ccrouter.metering.prices import PriceTable
+from ccrouter.metering.record import CallRecord
+from ccrouter.platforms.contract import MESSAGES, Ask
+from ccrouter.ports import CallLog, RoutingData, SendUpstream
+from ccrouter.routing.mapping import Mapping, Target
+
+_BODY = b'{"model":"%s","max_tokens":1,"messages":[{"role":"user","content":"Hello"}]}'
+_HEADERS: Headers = (("anthropic-version", "2023-06-01"), ("content-type", "application/json"))
+
+
+async def probe(
+    credential: Credential,
+    model: str,
+    prices: PriceTable,
+    upstream: SendUpstream,
+    call_log: CallLog,
+    *,
+    user_id: str,
+    user_login: str,
+) -> CallRecord:
+    """Sends a request for one token with this credential and returns its record, `kind` test. Never raises."""
+    now, record_id = utc_now(), uuid7()
+    record = CallRecord(
+        id=record_id,
+        at=now,
+        kind="test",
+        request_id=request_id_of(record_id),
+        user_id=user_id,
+        user_login=user_login,
+        requested_model=model,
+        client="ccrouter",
+    )
+    key = ApiKey(
+        id="",
+        name="test",
+        owner_id=user_id,
+        owner_login=user_login,
+        owner_active=True,
+        enabled=True,
+        expires_at=None,
+        mapping=Mapping(default=(Target(credential.platform, model, credential_id=credential.id),)),
+    )
+    gateway = Gateway(_OneCredential(credential, prices), upstream, call_log)
+    ask = Ask(MESSAGES, MessagesRequest(_BODY.replace(b"%s", model.encode())), _HEADERS, "")
+    await gateway.answer(Call(record, monotonic_s()), ask, key, _Unread())
+    return record
+
+
+class _OneCredential:
+    """A directory (`ports.Directory`) that knows one credential, in use or not."""
+
+    def __init__(self, credential: Credential, prices: PriceTable) -> None:
+        self._routing = RoutingData([credential], Mapping(), prices)
+
+    async def find_key(self, digest: str) -> None:
+        return None
+
+    async def routing(self) -> RoutingData:
+        return self._routing
+
+
+class _Unread:
+    """A client (`ports.Reply`) who only wants to know how it went; the record says so."""
+
+    gone = False
+
+    def __init__(self) -> None:
+        self.started = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.started = True
+
+    async def send(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Nobody reads it."""
+
+    async def cut(self, ending: bytes) -> None:
+        """Nobody reads it."""
+
+    def let_go(self) -> None:
+        """Nobody leaves."""
