@@ -1,7 +1,7 @@
 """All doors in one process, for a laptop and for containers: `/api` is the admin door, everything else the proxy's."""
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from ccrouter.admin.app import create_admin_app
 from ccrouter.proxy.door import create_proxy_app, serve_lifespan
@@ -22,7 +22,7 @@ class Doors:
         if scope["type"] == "lifespan":
             await serve_lifespan(self._services, receive, send)
         elif scope["type"] == "http" and (scope["path"] == "/api" or scope["path"].startswith("/api/")):
-            await self._admin(scope, receive, send)
+            await self._admin(scope, receive, cast("Any", send))
         elif scope["type"] == "http":
             await self._proxy(scope, receive, send)
         else:

@@ -1,0 +1,90 @@
+"""Signing in and out, and the own account."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from ccrouter.admin.attempts import Attempts
+from ccrouter.admin.needs import Needs
+from ccrouter.admin.permissions import permissions_of
+from ccrouter.admin.problems import Problem, invalid
+from ccrouter.admin.schemas import LoginInput, MeInput, MetaView, MeView, Page, ProviderView, TokenView
+from ccrouter.admin.sign_in import SESSION, SignIn
+from ccrouter.storage import sessions, users
+from ccrouter.storage.sessions import Session
+from ccrouter.storage.users import User
+
+
+def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
+    """The routes under `/auth`, and `/meta`."""
+    routes = APIRouter(tags=["account"])
+    attempts = Attempts(lambda: needs.redis_sync)
+
+    @routes.post("/auth/login", operation_id="login")
+    def login(body: LoginInput, request: Request, response: Response) -> TokenView:
+        """Sign in with a password. The token is also set as a cookie."""
+        names = [f"login:{body.username}", f"address:{sign_in.client_address(request)}"]
+        wait_s = attempts.wait_s(names)
+        if wait_s:
+            raise Problem(
+                429, f"Too many failed sign-ins. Try again in {wait_s} seconds.", headers={"Retry-After": str(wait_s)}
+            )
+        user = sign_in.check_password(body.username, body.password)
+        if user is None:
+            attempts.failed(names)
+            raise Problem(401, "User name or password is wrong.", code="wrong_password")
+        attempts.succeeded(names[0])
+        token, session = sign_in.start_session(user, request)
+        users.touch(needs.engine, user.id)
+        lasts_s = int(SESSION.total_seconds())
+        response.set_cookie(**sign_in.cookie(token, lasts_s))
+        return TokenView(access_token=token, expires_in=lasts_s, user=_me(sign_in, user, session))
+
+    @routes.post("/auth/logout", operation_id="logout", status_code=204)
+    def logout(request: Request, response: Response) -> None:
+        """End the session. Without one, nothing happens."""
+        found = sign_in.find_session(request)
+        if found is not None:
+            sessions.revoke(needs.engine, found[0].id)
+        response.set_cookie(**sign_in.cookie("", 0))
+
+    @routes.get("/auth/me", operation_id="getMe")
+    def me(request: Request) -> MeView:
+        """Who is signed in."""
+        return _me(sign_in, request.state.user, request.state.session)
+
+    @routes.patch("/auth/me", operation_id="changeMe")
+    def change_me(body: MeInput, request: Request) -> MeView:
+        """Change name, language, theme or password."""
+        user: User = request.state.user
+        if body.password is not None:
+            if needs.settings.admin_password is not None and user.login == "admin":
+                raise invalid("password", "is set by ADMIN_PASSWORD at every start; change it there")
+            if not sign_in.change_password(user, body.password.current, body.password.new):
+                raise invalid("password.current", "is not the current password", code="wrong_password")
+        changes = body.model_dump(exclude_unset=True, exclude={"password"})
+        changed = users.change(needs.engine, user.id, changes) if changes else user
+        return _me(sign_in, changed or user, request.state.session)
+
+    @routes.get("/auth/providers", operation_id="getSignInProviders")
+    def providers() -> Page[ProviderView]:
+        """The ways to sign in."""
+        return Page(items=[ProviderView(id="password", name="Password")], next_cursor=None)
+
+    @routes.get("/meta", operation_id="getMeta")
+    def meta() -> MetaView:
+        """What a page must know before anybody signs in."""
+        return MetaView(
+            version=needs.version,
+            sign_in=["password"],
+            public_url=needs.settings.public_url,
+            setup_open=users.count_admins(needs.engine) == 0,
+            time_zone="UTC",
+        )
+
+    return routes
+
+
+def _me(sign_in: SignIn, user: User, session: Session) -> MeView:
+    values: dict[str, Any] = {name: getattr(user, name) for name in User.__struct_fields__}
+    return MeView(**values, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))

@@ -1,0 +1,100 @@
+"""The admin door as one application."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from ccrouter import __version__
+from ccrouter.admin.account_routes import account_routes
+from ccrouter.admin.credential_routes import credential_routes
+from ccrouter.admin.docs import docs_routes
+from ccrouter.admin.key_routes import key_routes
+from ccrouter.admin.log_routes import log_routes
+from ccrouter.admin.needs import Needs
+from ccrouter.admin.permissions import ANYONE, PERMISSIONS
+from ccrouter.admin.platform_routes import platform_routes
+from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
+from ccrouter.admin.sign_in import SignIn
+from ccrouter.config import Settings
+
+_DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
+
+Sign in with `POST /api/v1/auth/login`; send the token as `Authorization: Bearer …`. Lists are newest first; give
+`next_cursor` as `cursor` for the next part. Errors are problem documents (RFC 9457). Money is a decimal string in
+USD, times are RFC 3339 in UTC."""
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def create_admin_app(needs: Needs) -> FastAPI:
+    """The application for everything under `/api`."""
+    sign_in = SignIn(needs)
+
+    def authorize(request: Request) -> None:
+        sign_in.authorize(request)
+
+    app = FastAPI(
+        title="Claude Code Router",
+        version=needs.version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    install(app)
+    problem = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}, "description": "An error"}
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorize)], responses={"default": problem})
+    for routes in (
+        account_routes(needs, sign_in),
+        key_routes(needs),
+        credential_routes(needs),
+        platform_routes(),
+        log_routes(needs),
+    ):
+        api.include_router(routes)
+    app.include_router(api)
+    app.include_router(docs_routes())
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    def openapi_document() -> dict[str, Any]:
+        return describe(app)
+
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with what FastAPI cannot know: how callers sign in, and which operations need it."""
+    document = app.openapi()
+    document.setdefault("components", {})["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "access_token of POST /api/v1/auth/login"}
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["security"] = [] if PERMISSIONS[operation["operationId"]] == ANYONE else [{"token": []}]
+    return document
+
+
+def describe_admin_api() -> dict[str, Any]:
+    """The OpenAPI document without a running router."""
+    return describe(create_admin_app(cast("Needs", _Undeployed())))
+
+
+class _Undeployed:
+    """What describing the API needs: no service is touched."""
+
+    version = __version__
+    settings = Settings(jwt_secret="-" * 32)

@@ -1,0 +1,171 @@
+"""Credentials: the operator's accounts on the platforms."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from ccrouter.admin.editing import Cursor, IfMatch, Limit, bad_cursor, changed_meanwhile, check_version, etag, not_found
+from ccrouter.admin.needs import Needs
+from ccrouter.admin.problems import invalid
+from ccrouter.admin.schemas import (
+    CredentialChanges,
+    CredentialInput,
+    CredentialState,
+    CredentialView,
+    ErrorView,
+    Page,
+    TestInput,
+    TestView,
+)
+from ccrouter.credentials.kinds import AuthError, check_anthropic_auth
+from ccrouter.gateway import probe
+from ccrouter.networks import check_base_url
+from ccrouter.platforms.registry import PLATFORMS
+from ccrouter.storage import credentials
+from ccrouter.storage.credentials import FROM_ENVIRONMENT, StoredCredential
+
+
+def credential_routes(needs: Needs) -> APIRouter:
+    """The routes under `/credentials`."""
+    routes = APIRouter(prefix="/credentials", tags=["credentials"])
+
+    @routes.get("", operation_id="listCredentials")
+    def list_credentials(
+        cursor: Cursor = None, limit: Limit = 50, platform: str | None = None, deleted: bool = False
+    ) -> Page[CredentialView]:
+        """All credentials, newest first, without their secrets."""
+        try:
+            page = credentials.find(needs.engine, cursor=cursor, limit=limit, platform=platform, deleted=deleted)
+        except ValueError as error:
+            raise bad_cursor(error) from None
+        return Page(items=[_view(item) for item in page.items], next_cursor=page.next_cursor)
+
+    @routes.post("", operation_id="createCredential", status_code=201)
+    def create_credential(body: CredentialInput, response: Response) -> CredentialView:
+        """Add a credential; requests use it within 5 seconds."""
+        if body.platform not in PLATFORMS:
+            raise invalid("platform", f"must be one of {', '.join(sorted(PLATFORMS))}")
+        fields = _fields(body)
+        made = credentials.create(needs.engine, needs.vault, body.platform, _auth(body.auth), fields)
+        response.headers["Location"] = f"/api/v1/credentials/{made.id}"
+        response.headers["ETag"] = etag(made.updated_at)
+        return _view(made)
+
+    @routes.get("/{credential_id}", operation_id="getCredential")
+    def get_credential(credential_id: str, response: Response) -> CredentialView:
+        """One credential."""
+        found = credentials.get(needs.engine, credential_id)
+        if found is None:
+            raise not_found("credential")
+        response.headers["ETag"] = etag(found.updated_at)
+        return _view(found)
+
+    @routes.patch("/{credential_id}", operation_id="changeCredential")
+    def change_credential(
+        credential_id: str, body: CredentialChanges, response: Response, if_match: IfMatch = None
+    ) -> CredentialView:
+        """Change a credential; another secret also lifts a block."""
+        found = _existing(credential_id)
+        if found.origin == FROM_ENVIRONMENT and body.model_fields_set & {"auth", "base_url"}:
+            raise invalid("auth", "follows CLAUDE_API_KEY and CLAUDE_BASE_URL; change it there")
+        auth = None if body.auth is None else _auth(body.auth)
+        version = check_version(if_match, found.updated_at)
+        if not credentials.change(
+            needs.engine, needs.vault, credential_id, _fields(body), auth=auth, if_updated_at=version
+        ):
+            raise changed_meanwhile()
+        found = _existing(credential_id)
+        response.headers["ETag"] = etag(found.updated_at)
+        return _view(found)
+
+    @routes.delete("/{credential_id}", operation_id="deleteCredential", status_code=204)
+    def delete_credential(credential_id: str, if_match: IfMatch = None) -> None:
+        """Delete a credential; no request uses it after 5 seconds."""
+        found = _existing(credential_id)
+        if found.origin == FROM_ENVIRONMENT:
+            raise invalid("id", "follows CLAUDE_API_KEY; unset it and start anew, or disable the credential")
+        version = check_version(if_match, found.updated_at)
+        if not credentials.soft_delete(needs.engine, credential_id, if_updated_at=version):
+            raise changed_meanwhile()
+
+    @routes.post("/{credential_id}/test", operation_id="testCredential")
+    async def test_credential(credential_id: str, request: Request, body: TestInput | None = None) -> TestView:
+        """Send a real request for one token with this credential, in use or not; it is logged as kind `test`."""
+        opened = await run_in_threadpool(credentials.open_one, needs.engine, needs.vault, credential_id)
+        if opened is None:
+            raise not_found("credential")
+        user = request.state.user
+        record = await probe(
+            opened,
+            (body or TestInput()).model,
+            (await needs.directory.routing()).prices,
+            needs.upstream,
+            needs.call_log,
+            user_id=user.id,
+            user_login=user.login,
+        )
+        failed = record.status != "ok"
+        return TestView(
+            ok=not failed,
+            http_status=record.http_status,
+            duration_ms=record.duration_ms,
+            error=ErrorView(type=record.error_type or "", message=record.error_message or "") if failed else None,
+            log_id=str(record.id),
+        )
+
+    def _existing(credential_id: str) -> StoredCredential:
+        found = credentials.get(needs.engine, credential_id)
+        if found is None or found.deleted_at is not None:
+            raise not_found("credential")
+        return found
+
+    def _fields(body: CredentialChanges) -> dict[str, Any]:
+        """The columns that a body sets, checked. Raises Problem 422."""
+        fields = body.model_dump(exclude_unset=True, exclude={"auth", "platform"})
+        for name in ("name", "enabled", "options", "priority", "weight"):
+            if name in fields and fields[name] is None:
+                raise invalid(name, "may not be null; leave it out to keep it")
+        if fields.get("options"):
+            raise invalid(f"options.{min(fields['options'])}", "is not an option of this platform")
+        if fields.get("max_concurrency") is not None:
+            raise invalid("max_concurrency", "is not available in this version; leave it out", code="not_available")
+        if fields.get("base_url") is not None:
+            try:
+                fields["base_url"] = check_base_url(fields["base_url"], needs.settings.private_upstreams)
+            except ValueError as error:
+                raise invalid("base_url", str(error)) from None
+        return fields
+
+    return routes
+
+
+def _auth(auth: dict[str, Any]) -> dict[str, Any]:
+    try:
+        check_anthropic_auth(auth)
+    except AuthError as error:
+        raise invalid(error.field, error.message) from None
+    return {name: value.strip() for name, value in auth.items()}
+
+
+def _view(item: StoredCredential) -> CredentialView:
+    state = CredentialState(status="ready")
+    if not item.enabled:
+        state = CredentialState(status="disabled")
+    elif item.blocked_at is not None:
+        state = CredentialState(status="blocked", reason=item.blocked_reason)
+    return CredentialView(
+        id=item.id,
+        platform=item.platform,
+        name=item.name,
+        enabled=item.enabled,
+        base_url=item.base_url,
+        options=item.options,
+        priority=item.priority,
+        weight=item.weight,
+        max_concurrency=item.max_concurrency,
+        models=item.models,
+        origin=item.origin,
+        state=state,
+        created_at=item.created_at,
+    )

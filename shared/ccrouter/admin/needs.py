@@ -1,0 +1,48 @@
+"""What the admin door needs from the services."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from ccrouter.config import Settings
+from ccrouter.credentials.vault import Vault
+from ccrouter.ports import CallLog, Directory, SendUpstream
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from sqlalchemy import Engine
+
+
+class Needs(Protocol):
+    """The part of `ccrouter.services.Services` that this door uses."""
+
+    version: str
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def engine(self) -> "Engine":
+        """The database."""
+
+    @property
+    def vault(self) -> Vault:
+        """Seals and opens secrets."""
+
+    @property
+    def redis_sync(self) -> "Redis":
+        """Redis, for threads."""
+
+    @property
+    def directory(self) -> Directory:
+        """Prices in force."""
+
+    @property
+    def upstream(self) -> SendUpstream:
+        """The way to the platforms."""
+
+    @property
+    def call_log(self) -> CallLog:
+        """Where test requests are recorded."""
+
+    def forget_key(self, digest: str) -> None:
+        """Drops the shared copy of a key that has changed."""

@@ -1,0 +1,35 @@
+"""Who may do what: one row for every operation of the API. A test compares the rows with the API's description."""
+
+ANYONE, USER, ADMIN = "anyone", "user", "admin"
+
+PERMISSIONS: dict[str, str] = {
+    "login": ANYONE,
+    "logout": ANYONE,
+    "getSignInProviders": ANYONE,
+    "getMeta": ANYONE,
+    "getMe": USER,
+    "changeMe": USER,
+    "listPlatforms": USER,
+    "listKeys": USER,
+    "getKey": USER,
+    "createKey": ADMIN,
+    "changeKey": ADMIN,
+    "deleteKey": ADMIN,
+    "rotateKey": ADMIN,
+    "listCredentials": ADMIN,
+    "createCredential": ADMIN,
+    "getCredential": ADMIN,
+    "changeCredential": ADMIN,
+    "deleteCredential": ADMIN,
+    "testCredential": ADMIN,
+    "listLogs": USER,
+    "getLog": USER,
+}
+"""`user`: everybody who is signed in; a member then sees only what is theirs."""
+
+
+def permissions_of(role: str) -> list[str]:
+    """The operations open to a role."""
+    return sorted(
+        operation for operation, who in PERMISSIONS.items() if who in (ANYONE, USER) or (who == ADMIN and role == ADMIN)
+    )

@@ -1,0 +1,138 @@
+"""Errors of the admin API: RFC 9457 problem documents, whatever went wrong."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from ccrouter.errors import StorageAway
+from ccrouter.ids import request_id_of, uuid7
+from ccrouter.storage.crossing import is_away
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_TITLES = {
+    400: ("bad_request", "Bad request"),
+    401: ("not_signed_in", "Not signed in"),
+    403: ("forbidden", "Not allowed"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    409: ("conflict", "Conflict"),
+    412: ("changed_meanwhile", "Changed meanwhile"),
+    413: ("too_large", "Too large"),
+    415: ("unsupported_media_type", "Unsupported media type"),
+    422: ("invalid", "Invalid input"),
+    429: ("too_many_attempts", "Too many attempts"),
+    500: ("internal_error", "Internal error"),
+    503: ("storage_away", "Database not available"),
+}
+
+
+class FieldError(BaseModel):
+    """One member of the input that cannot be accepted."""
+
+    field: str = Field(description="Path of the member, such as mapping.opus[0].model", examples=["name"])
+    code: str = Field(examples=["invalid"])
+    message: str = Field(description="What is wrong and what would be right")
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str = Field(description="Names this request in the server's log")
+    errors: list[FieldError] = []
+
+
+class Problem(Exception):
+    """Ends a request with an error; `errors` names members of the input."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.code, self.errors, self.headers = status, detail, code, list(errors), headers
+
+
+def invalid(field: str, message: str, *, code: str = "invalid") -> Problem:
+    """The problem of one member of the input."""
+    return Problem(422, f"{field}: {message}", errors=[FieldError(field=field, code=code, message=message)])
+
+
+def install(app: FastAPI) -> None:
+    """Gives every error of an application this form."""
+
+    @app.exception_handler(Problem)
+    def _of_problem(request: Request, problem: Problem) -> JSONResponse:
+        return _answer(problem)
+
+    @app.exception_handler(HTTPException)
+    def _of_http(request: Request, error: HTTPException) -> JSONResponse:
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return _answer(Problem(error.status_code, detail, headers=error.headers))
+
+    @app.exception_handler(RequestValidationError)
+    def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = [_field_error(item) for item in error.errors()]
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            return _answer(Problem(400, "The body is not JSON.", code="malformed_json", errors=found))
+        return _answer(Problem(422, "; ".join(f"{item.field}: {item.message}" for item in found), errors=found))
+
+    @app.exception_handler(StorageAway)
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(PoolTimeout)
+    def _of_database(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, StorageAway) or is_away(error):
+            return _answer(
+                Problem(503, "The database does not answer. Try again shortly.", headers={"Retry-After": "5"})
+            )
+        return _of_fault(request, error)
+
+    @app.exception_handler(Exception)
+    def _of_fault(request: Request, error: Exception) -> JSONResponse:
+        request_id = request_id_of(uuid7())
+        _log.error("%s %s failed (%s)", request.method, request.url.path, request_id, exc_info=error)
+        return _answer(Problem(500, "The router failed to handle this request; its log names the reason."), request_id)
+
+
+def _answer(problem: Problem, request_id: str | None = None) -> JSONResponse:
+    code, title = _TITLES.get(problem.status, ("error", "Error"))
+    document = ProblemDocument(
+        title=title,
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code or code,
+        request_id=request_id or request_id_of(uuid7()),
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        document.model_dump(), problem.status, headers=dict(problem.headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    path = ""
+    for part in item["loc"]:
+        if part in ("body", "query", "path") and not path:
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return FieldError(field=path or "body", code=str(item["type"]), message=message)

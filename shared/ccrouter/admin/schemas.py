@@ -1,0 +1,368 @@
+"""The JSON of the admin API (`product.md` §7), as models."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from ccrouter.clock import rfc3339, utc_now
+
+T = TypeVar("T")
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+"""A moment as RFC 3339 in UTC."""
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("must carry a time zone, such as 2026-12-31T00:00:00Z")
+    return moment
+
+
+def _in_future(moment: datetime) -> datetime:
+    if _aware(moment) <= utc_now():
+        raise ValueError("must be in the future")
+    return moment
+
+
+AwareMoment = Annotated[datetime, AfterValidator(_aware)]
+FutureMoment = Annotated[datetime, AfterValidator(_in_future)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Note = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class Input(BaseModel):
+    """What a caller sends: unknown members are refused, so that a misspelt one is not silently lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list, newest first."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next part; null at the end")
+
+
+class Named(BaseModel):
+    """A thing and its name."""
+
+    id: str | None
+    name: str | None
+
+
+class UserRef(BaseModel):
+    """A user, in short."""
+
+    id: str
+    login: str
+    name: str | None = None
+
+
+class LoginInput(Input):
+    """A sign-in by password."""
+
+    username: str = Field(max_length=200, examples=["admin"])
+    password: str = Field(max_length=1000)
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: str
+    login: str
+    name: str | None
+    role: Literal["admin", "member"]
+    status: Literal["active", "pending", "disabled"]
+    language: str | None
+    theme: str | None
+    created_at: Moment
+    last_seen_at: Moment | None
+
+
+class MeView(UserView):
+    """The user who is signed in."""
+
+    permissions: list[str] = Field(description="Operations of this API that this user may call")
+    csrf_token: str = Field(description="Send it as X-CSRF-Token with changing calls that use the cookie")
+
+
+class PasswordInput(Input):
+    """A change of the own password."""
+
+    current: str = Field(max_length=1000)
+    new: str = Field(min_length=12, max_length=1000)
+
+
+class MeInput(Input):
+    """Changes of the own account; members left out stay as they are."""
+
+    name: Name | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Za-z]{2,4})?$")] | None = None
+    theme: Literal["light", "dark", "system"] | None = None
+    password: PasswordInput | None = None
+
+
+class TokenView(BaseModel):
+    """What a sign-in gives."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a kind
+    expires_in: int = Field(description="Seconds")
+    user: MeView
+
+
+class ProviderView(BaseModel):
+    """A way to sign in."""
+
+    id: str = Field(examples=["password"])
+    name: str
+
+
+class MetaView(BaseModel):
+    """What a page must know before anybody signs in."""
+
+    version: str
+    sign_in: list[str]
+    public_url: str
+    setup_open: bool
+    time_zone: str
+
+
+class MonthView(BaseModel):
+    """What a key has used in this calendar month (UTC)."""
+
+    cost: str = Field(description="USD", examples=["1.25"])
+    requests: int
+
+
+class KeyView(BaseModel):
+    """An API key; its secret is not stored."""
+
+    id: str
+    name: str
+    prefix: str = Field(description="The beginning of the secret, to recognise it by")
+    owner: UserRef
+    enabled: bool
+    expires_at: Moment | None
+    tags: list[str]
+    mapping: dict[str, Any]
+    limits: dict[str, Any]
+    allowed_models: list[str]
+    allowed_clients: list[str]
+    allowed_ips: list[str]
+    capture: str
+    note: str | None
+    month: MonthView
+    created_at: Moment
+    last_used_at: Moment | None
+    deleted_at: Moment | None
+
+
+class NewKeyView(KeyView):
+    """A key with its secret, which is shown this once."""
+
+    key: str = Field(examples=["sk-ccr-…"])
+
+
+class KeyChanges(Input):
+    """Members of a key; those left out stay as they are."""
+
+    name: Name | None = None
+    enabled: bool | None = None
+    expires_at: FutureMoment | None = None
+    tags: list[Name] | None = Field(None, max_length=50)
+    mapping: dict[str, Any] | None = Field(
+        None,
+        description="Slots (opus, sonnet, haiku, …), `rules` and `default`, each a chain of targets. A slot left out "
+        "asks Anthropic for the model as it is named; an empty chain refuses it.",
+        examples=[{"opus": [{"platform": "anthropic", "model": "claude-opus-5-5"}]}],
+    )
+    limits: dict[str, Any] | None = None
+    allowed_models: list[Pattern] | None = Field(None, max_length=200)
+    allowed_clients: list[Pattern] | None = Field(None, max_length=200)
+    allowed_ips: list[str] | None = Field(None, max_length=200, examples=[["10.0.0.0/8"]])
+    capture: Literal["none", "errors", "all"] | None = None
+    note: Note | None = None
+
+
+class KeyInput(KeyChanges):
+    """A new key; `owner_id` is the caller where it is left out."""
+
+    name: Name
+    owner_id: str | None = None
+
+
+class RotateInput(Input):
+    """How to change a secret."""
+
+    grace_s: int = Field(0, ge=0, description="How long the former secret still works, in seconds")
+
+
+class CredentialState(BaseModel):
+    """Whether requests use a credential."""
+
+    status: Literal["ready", "blocked", "disabled"]
+    reason: str | None = None
+    until: Moment | None = None
+
+
+class CredentialView(BaseModel):
+    """An account on a platform; its secret is never given out."""
+
+    id: str
+    platform: str
+    name: str
+    enabled: bool
+    base_url: str | None
+    options: dict[str, Any]
+    priority: int
+    weight: int
+    max_concurrency: int | None
+    models: list[str] | None
+    origin: str = Field(description="api, or environment for the one that follows CLAUDE_API_KEY")
+    state: CredentialState
+    created_at: Moment
+
+
+class CredentialChanges(Input):
+    """Members of a credential; those left out stay as they are."""
+
+    name: Name | None = None
+    enabled: bool | None = None
+    base_url: str | None = Field(
+        None, max_length=500, description="Without /v1", examples=["https://api.anthropic.com"]
+    )
+    auth: dict[str, Any] | None = Field(None, description="Write only", examples=[{"api_key": "sk-ant-…"}])
+    options: dict[str, Any] | None = None
+    priority: int | None = Field(None, ge=-1000, le=1000, description="Higher ones are used first")
+    weight: int | None = Field(None, ge=1, le=1000, description="Share among those of one priority")
+    max_concurrency: int | None = Field(None, ge=1)
+    models: list[Pattern] | None = Field(None, description="Null: every model")
+
+
+class CredentialInput(CredentialChanges):
+    """A new credential."""
+
+    platform: str = Field(examples=["anthropic"])
+    name: Name
+    auth: dict[str, Any] = Field(description="Write only", examples=[{"api_key": "sk-ant-…"}])
+
+
+class TestInput(Input):
+    """Which model to ask for."""
+
+    __test__ = False  # not a test class
+
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,199}$")] = "claude-haiku-4-5"
+
+
+class TestView(BaseModel):
+    """How a request for one token went."""
+
+    __test__ = False  # not a test class
+
+    ok: bool
+    http_status: int | None
+    duration_ms: int
+    error: "ErrorView | None"
+    log_id: str = Field(description="Its row in the request log")
+
+
+class ErrorView(BaseModel):
+    """An error as Anthropic's API shapes it."""
+
+    type: str
+    message: str
+
+
+class UsageView(BaseModel):
+    """Tokens by price class; `reasoning_tokens` are part of `output_tokens`."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    reasoning_tokens: int
+    web_searches: int
+
+
+class CostView(BaseModel):
+    """What a request cost; amounts are decimal strings."""
+
+    total: str
+    input: str
+    output: str
+    cache_read: str
+    cache_write: str
+    other: str
+    rates: dict[str, str] = Field(description="USD per million tokens that were applied")
+    currency: str
+    price_version: str
+
+
+class TimingsView(BaseModel):
+    """Where the time went, in milliseconds."""
+
+    admission_ms: int | None
+    queue_ms: int | None
+    connect_ms: int | None
+    first_token_ms: int | None
+    generation_ms: int | None
+
+
+class AttemptView(BaseModel):
+    """One try on one credential."""
+
+    platform: str
+    model: str
+    credential: Named | None
+    outcome: str
+    status: int | None
+    ms: int
+    reason: str | None
+
+
+class LogView(BaseModel):
+    """One request."""
+
+    id: str
+    at: Moment
+    kind: str
+    request_id: str
+    upstream_request_id: str | None
+    key: Named | None
+    user: UserRef | None
+    session_id: str | None
+    agent_id: str | None
+    parent_agent_id: str | None
+    client: str | None
+    client_ip: str | None
+    requested_model: str | None
+    slot: str | None
+    rule: str | None
+    platform: str | None
+    model: str | None
+    credential: Named | None = Field(description="Null for members")
+    stream: bool
+    status: str
+    http_status: int | None
+    stop_reason: str | None
+    error: ErrorView | None
+    usage: UsageView | None
+    usage_state: str | None
+    cost: CostView | None
+    cost_state: str
+    timings: TimingsView
+    ttft_ms: int | None
+    duration_ms: int
+    attempts: list[AttemptView]
+
+
+def decimal_text(amount: Decimal) -> str:
+    """An amount without exponent and without zeros at its end."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
