@@ -73,4 +73,6 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def bare_name(model: str) -> str:
     """A model's name without context suffix, date and version: `claude-haiku-4-5-20251001[1m]` is claude-haiku-4-5."""
     name = re.sub(r"\[[0-9a-z]+\]$", "", model.strip().lower())
-    return re.sub(r"(?:[-@]20\d{6}|-latest|@default)$", "", name)
+    name = re.sub(r"(?:[-@]20\d{6}|-latest|@default)$", "", name)
+    # claude-opus-4-0 is another name of claude-opus-4.
+    return re.sub(r"(?<=-\d)-0$", "", name)

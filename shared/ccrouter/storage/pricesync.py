@@ -1,0 +1,130 @@
+"""List prices of the installed package genai-prices, turned into our own dated rows. The proxy never loads this."""
+
+import importlib.metadata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Engine
+
+from ccrouter.metering.catalog import builtin_table
+from ccrouter.metering.prices import PriceRow, PriceTable, Rates, bare_name
+from ccrouter.storage import prices
+
+if TYPE_CHECKING:
+    from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice
+
+SOURCE = "genai-prices"
+_PLATFORMS = {"anthropic": "anthropic"}
+"""Our platform for each provider of the package whose prices are list prices there."""
+_RETIRED_BANDS = frozenset({"claude-sonnet-4-5"})
+"""Models whose long-context band the package still lists, though it ended with the 1M beta (§11.4)."""
+_CLASSES = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write_5m": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+}
+
+
+def sync_prices(engine: Engine) -> tuple[str, bool]:
+    """Puts the package's prices in force; returns their version, and False where they were in force already."""
+    table = genai_table()
+    return table.version, prices.put(engine, table, SOURCE)
+
+
+def genai_table() -> PriceTable:
+    """The package's rows, with what only the built-in table knows: past prices, the US factor, missing models."""
+    from genai_prices import data_snapshot
+
+    builtin: dict[tuple[str, str], list[PriceRow]] = {}
+    for row in builtin_table().rows:
+        builtin.setdefault((row.platform, row.model), []).append(row)
+    rows: dict[tuple[str, str], list[PriceRow]] = {}
+    for provider in data_snapshot.get_snapshot().providers:
+        platform = _PLATFORMS.get(provider.id)
+        if platform is None:
+            continue
+        for model in provider.models:
+            name = bare_name(model.id)
+            rows[platform, name] = _merged(_rows_of(platform, name, model), builtin.get((platform, name), []))
+    version = importlib.metadata.version("genai-prices")
+    all_rows = [row for _, found in sorted((builtin | rows).items()) for row in found]
+    return PriceTable(version=f"{SOURCE}-{version}+{builtin_table().version}", rows=tuple(all_rows))
+
+
+def _rows_of(platform: str, name: str, model: "ModelInfo") -> list[PriceRow]:
+    """One row for every price the package dates, oldest first."""
+    if not isinstance(model.prices, list):
+        return [_row(platform, name, model, model.prices, None, None)]
+    dated = sorted(((_start(price), price.prices) for price in model.prices), key=lambda item: item[0] or _EPOCH)
+    ends = [start for start, _ in dated[1:]] + [None]
+    return [_row(platform, name, model, price, start, end) for (start, price), end in zip(dated, ends, strict=True)]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _start(price: "ConditionalPrice") -> datetime | None:
+    day = getattr(price.constraint, "start_date", None)
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _row(
+    platform: str, name: str, model: "ModelInfo", price: "ModelPrice", start: datetime | None, end: datetime | None
+) -> PriceRow:
+    base, over, long = _rates(price)
+    if name in _RETIRED_BANDS:
+        over, long = None, None
+    fast = [variant.prices for variant in model.price_variants or [] if variant.when == {"speed": "fast"}]
+    return PriceRow(
+        platform=platform,
+        model=name,
+        rates=base,
+        valid_from=start,
+        valid_until=end,
+        long_over_tokens=over,
+        long_rates=long,
+        fast_rates=_rates(fast[0])[0] if fast else None,
+        web_search_usd=getattr(price, "web_searches_kcount", None),
+        source=f"{SOURCE} {importlib.metadata.version('genai-prices')}, {model.id}",
+    )
+
+
+def _rates(price: "ModelPrice") -> tuple[Rates, int | None, Rates | None]:
+    """Rates, and, where the package lists a band for long prompts, its border and rates."""
+    base: dict[str, Decimal | None] = {}
+    long: dict[str, Decimal | None] = {}
+    over: int | None = None
+    for ours, theirs in _CLASSES.items():
+        value: Any = getattr(price, theirs, None)
+        if tiers := getattr(value, "tiers", None):
+            base[ours], long[ours], over = value.base, tiers[-1].price, tiers[-1].start
+        else:
+            base[ours] = long[ours] = value
+    if over is None:
+        return msgspec.convert(base, Rates), None, None
+    return msgspec.convert(base, Rates), over, msgspec.convert(long, Rates)
+
+
+def _merged(synced: list[PriceRow], own: list[PriceRow]) -> list[PriceRow]:
+    """The package's rows after the past ones that only the built-in table has, with the factors it adds."""
+    if not own:
+        return synced
+    us_factor, searches = own[-1].us_factor, own[-1].web_search_usd
+    past = [row for row in own if row.valid_until is not None]
+    if past and len(synced) == 1:
+        synced = [msgspec.structs.replace(synced[0], valid_from=past[-1].valid_until)]
+    else:
+        past = []
+    return past + [
+        msgspec.structs.replace(
+            row,
+            us_factor=us_factor,
+            fast_rates=row.fast_rates or own[-1].fast_rates,
+            web_search_usd=searches if row.web_search_usd is None else row.web_search_usd,
+        )
+        for row in synced
+    ]
