@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from ccrouter.storage.engine import make_engine
 
+_MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x6363726D
 """One migration at a time per database, whoever starts it."""
 
@@ -21,13 +22,16 @@ def migrate(database_url: str) -> list[str]:
 
 def migrate_engine(engine: Engine) -> list[str]:
     """The same on an engine that is there already."""
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory(str(Path(__file__).with_name("migrations")))
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if _applied(connection) == newest_revision():
+            return []
+        # Only now: a start that has nothing to do shall not wait for Alembic's import.
+        from alembic.migration import MigrationContext
+        from alembic.operations import Operations
+        from alembic.script import ScriptDirectory
+
+        scripts = ScriptDirectory(str(_MIGRATIONS))
         context = MigrationContext.configure(connection)
         at = context.get_current_revision()
         head = scripts.get_current_head()
@@ -37,3 +41,14 @@ def migrate_engine(engine: Engine) -> list[str]:
                 revision.module.upgrade()
                 context.stamp(scripts, revision.revision)
     return [revision.revision for revision in missing]
+
+
+def newest_revision() -> str:
+    """The id of the newest revision of this version; their files are named by it."""
+    return max(path.stem[1:5] for path in (_MIGRATIONS / "versions").glob("r[0-9]*.py"))
+
+
+def _applied(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`. `make help` lists the others.
+# Everything is installed below this directory: .venv (to run), .venv-test (to test), .tools (Node programs).
+
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+RUN := .venv
+TEST := .venv-test
+PIP := bin/python -m pip --disable-pip-version-check --no-input -q
+
+.PHONY: help run test lint types unit format lock clean test-tools
+-include tests/tools.mk
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+run: $(RUN)/.ready ## Start the router on PORT (3000); with its own PostgreSQL and Valkey unless DATABASE_URL and REDIS_URL are set
+	@exec $(RUN)/bin/ccrouter serve
+
+test: lint types unit ## Run every check and every test
+
+lint: $(TEST)/.ready ## Check style and import rules
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/lint-imports
+
+types: $(TEST)/.ready ## Check types
+	$(TEST)/bin/mypy
+
+unit: $(TEST)/.ready test-tools ## Run the tests
+	$(TEST)/bin/pytest -n auto --dist loadgroup
+
+format: $(TEST)/.ready ## Format the code
+	$(TEST)/bin/ruff format .
+	$(TEST)/bin/ruff check --fix .
+
+lock: ## Renew the lock files (needs uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.lock
+	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/test.lock
+
+clean: ## Remove everything that was installed or built (not the data in .data)
+	rm -rf $(RUN) $(TEST) .tools .mypy_cache .ruff_cache .import_linter_cache
+
+$(RUN)/.ready: requirements/run.lock pyproject.toml
+	@$(call install,$(RUN),run)
+
+$(TEST)/.ready: requirements/test.lock pyproject.toml
+	@$(call install,$(TEST),test)
+
+define install
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=python3.12" >&2; exit 1; } && \
+echo "installing into $(1) ..." >&2 && \
+rm -rf $(1) && \
+$(PYTHON) -m venv $(1) && \
+$(1)/$(PIP) install --require-hashes -r requirements/$(2).lock && \
+$(1)/$(PIP) install --no-deps --no-build-isolation -e . && \
+touch $@
+endef
