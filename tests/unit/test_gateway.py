@@ -20,7 +20,6 @@ from tests.fakes import (
     a_key,
 )
 
-from ccrouter import gateway
 from ccrouter.errors import StreamBroken, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
 from ccrouter.gateway import Gateway, relay
 from ccrouter.http import Headers, header
@@ -323,11 +322,6 @@ def test_a_stream_that_ends_early_ends_early_for_the_client_too() -> None:
     reply, record = ask(ScriptedUpstream(Script(chunks=[START + TEXT])))
     assert (reply.body, reply.finished, reply.broken) == (START + TEXT, True, False)
     assert (record.status, record.usage_state) == ("error", "partial")
-
-
-def test_the_gateway_exports_what_doors_need() -> None:
-    """The room's front."""
-    assert {"Call", "Gateway", "error_answer", "storage_away"} == set(gateway.__all__)
 
 
 def test_a_break_before_the_end_of_a_plain_answer_is_ours_to_tell() -> None:
