@@ -1,0 +1,160 @@
+"""What a request's body may be: JSON of at most 32 MiB with one model (anthropic-messages.md §3, §11.1, §12)."""
+
+import gzip
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from tests.app.asking import BODY, JSON_TYPE, ask, assert_own_error, row_of
+from tests.services import RunningRouter
+
+LIMIT = 32 * 1024 * 1024
+
+
+def a_body_of(size: int) -> bytes:
+    """A valid request of exactly this many bytes."""
+    frame = b'{"model":"claude-opus-5-5","max_tokens":1,"messages":[{"role":"user","content":"%s"}]}'
+    return frame % (b"x" * (size - len(frame) + 2))
+
+
+def in_chunks(body: bytes, size: int = 2**20) -> Iterator[bytes]:
+    """The body in pieces, so that it is sent without a content-length."""
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def send_chunked(router: RunningRouter, secret: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
+    """A chunked request by a client that reads an answer which comes early."""
+    connection = http.client.HTTPConnection(urlsplit(router.url).netloc, timeout=20)
+    try:
+        connection.request(
+            "POST", "/v1/messages", in_chunks(body), JSON_TYPE | {"x-api-key": secret}, encode_chunked=True
+        )
+        answer = connection.getresponse()
+        return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"", "JSON"),
+        (b"hello", "JSON"),
+        (b'{"model":"claude-opus-5-5"', "JSON"),
+        (b'["model"]', "JSON"),
+        (b'{"model":"claude-opus-5-5",}', "JSON"),
+        (b'\xef\xbb\xbf{"model":"a"}', "JSON"),
+        (b'{"messages":[]}', "model: Field required"),
+        (b'{"model":7}', "model"),
+        (b'{"model":"a","model":"b"}', "model"),
+        (b'{"model":"claude-opus-5-5","mod\\u0065l":"claude-haiku-5-5"}', "model"),
+        (b'{"mod\\u0065l":"claude-opus-5-5", "model":"claude-haiku-5-5"}', "model"),
+        (b'{"model":"a","stream":true,"x":{"stream":1},"stream":false}', "stream"),
+    ],
+)
+def test_a_body_that_cannot_be_routed_is_a_400_with_a_row(router: RunningRouter, body: bytes, names: str) -> None:
+    """What is wrong is said; the platform never sees it."""
+    answer = ask(router, router.new_key(), body)
+    assert names in assert_own_error(answer, 400, "invalid_request_error")
+    row = row_of(router, answer)
+    assert (row["status"], row["http_status"], row["platform"]) == ("error", 400, None)
+    assert router.upstream.seen == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_of_another_type_is_refused(router: RunningRouter, content_type: str) -> None:
+    """The answer names the type that was sent."""
+    answer = ask(router, router.new_key(), content_type=content_type)
+    assert content_type in assert_own_error(answer, 400, "invalid_request_error")
+    assert row_of(router, answer)["http_status"] == 400
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+def test_json_may_carry_parameters(router: RunningRouter, content_type: str) -> None:
+    """What means JSON is JSON."""
+    assert ask(router, router.new_key(), content_type=content_type).status_code == 200
+
+
+def test_one_byte_more_is_413(router: RunningRouter) -> None:
+    """With a content-length, before the body is read."""
+    secret = router.new_key()
+    answer = ask(router, secret, a_body_of(LIMIT + 1))
+    assert "32 MB" in assert_own_error(answer, 413, "request_too_large")
+    assert row_of(router, answer)["http_status"] == 413
+    assert router.upstream.seen == []
+
+
+def test_one_byte_more_in_chunks_is_413(router: RunningRouter) -> None:
+    """Without a content-length, as soon as the limit is passed."""
+    status, body, _headers = send_chunked(router, router.new_key(), a_body_of(LIMIT + 1))
+    assert (status, json.loads(body)["error"]["type"]) == (413, "request_too_large")
+
+
+def test_a_body_that_only_announces_its_size_is_refused_at_once(router: RunningRouter) -> None:
+    """Nobody waits for bytes that will not be read."""
+    host, _, port = urlsplit(router.url).netloc.partition(":")
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {router.new_key()}\r\ncontent-length: {LIMIT + 1}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(head.encode())
+        assert client.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_gzip_body_is_decoded(router: RunningRouter) -> None:
+    """The platform gets it plain, and without the header that named the encoding."""
+    answer = ask(router, router.new_key(), gzip.compress(json.dumps(BODY).encode()), content_encoding="gzip")
+    assert answer.status_code == 200
+    (seen,) = router.upstream.wait_for(1)
+    assert seen.json == BODY
+    assert seen.header("content-encoding") is None
+
+
+def test_a_name_with_a_zero_byte_gets_its_row(router: RunningRouter) -> None:
+    """PostgreSQL holds no U+0000 in a text; the row is there without it."""
+    answer = ask(router, router.new_key(), BODY | {"model": "claude\0opus"})
+    assert answer.status_code == 200
+    assert row_of(router, answer)["requested_model"] == "claudeopus"
+
+
+def test_a_client_that_leaves_while_it_sends_gets_a_row(router: RunningRouter) -> None:
+    """Half a request is no request: aborted, and the platform is not asked."""
+    secret = router.new_key()
+    host, _, port = urlsplit(router.url).netloc.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(
+            f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: 500\r\n\r\n{{".encode()
+        )
+    (row,) = router.rows(secret)
+    assert (row["status"], row["http_status"], row["requested_model"]) == ("aborted", 499, None)
+    assert router.upstream.seen == []
+
+
+def test_a_client_that_waits_for_permission_gets_it(router: RunningRouter) -> None:
+    """`expect: 100-continue` is answered before the body is sent, and not passed on."""
+    host, _, port = urlsplit(router.url).netloc.partition(":")
+    body = json.dumps(BODY).encode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {router.new_key()}\r\nexpect: 100-continue\r\n"
+        f"content-type: application/json\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(head.encode())
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    (seen,) = router.upstream.wait_for(1)
+    assert seen.header("expect") is None
+
+
+def test_after_a_refused_body_the_connection_serves_the_next_request(router: RunningRouter) -> None:
+    """Claude Code keeps one connection for a whole tool loop."""
+    secret = router.new_key()
+    with httpx2.Client(base_url=router.url, headers=JSON_TYPE | {"x-api-key": secret}) as client:
+        assert client.post("/v1/messages", content=b"{").status_code == 400
+        assert client.post("/v1/messages", json=BODY).status_code == 200
