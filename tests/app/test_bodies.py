@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import random
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -113,6 +114,21 @@ def test_a_gzip_body_is_decoded(router: RunningRouter) -> None:
     (seen,) = router.upstream.wait_for(1)
     assert seen.json == BODY
     assert seen.header("content-encoding") is None
+
+
+def test_a_long_model_name_does_not_make_a_long_row(router: RunningRouter) -> None:
+    """A name of a megabyte is refused by the platform, not stored for ever."""
+    answer = ask(router, router.new_key(), BODY | {"model": "m" * 1_000_000})
+    assert answer.status_code == 200
+    assert len(row_of(router, answer)["requested_model"]) <= 200
+
+
+def test_an_endless_session_id_does_not_cost_the_row(router: RunningRouter) -> None:
+    """What a client says about itself is cut to what a row, and its index, can hold."""
+    session_id = random.Random(1).randbytes(5_000).hex()
+    answer = ask(router, router.new_key(), BODY | {"metadata": {"user_id": json.dumps({"session_id": session_id})}})
+    assert answer.status_code == 200
+    assert session_id.startswith(row_of(router, answer)["session_id"])
 
 
 def test_a_name_with_a_zero_byte_gets_its_row(router: RunningRouter) -> None:

@@ -22,7 +22,7 @@ from ccrouter.networks import Network, client_address
 from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Ask
 from ccrouter.ports import Directory, RefusalCap
 from ccrouter.proxy.body import ClientGone, check_content_type, read_body
-from ccrouter.proxy.caller import said, shown_secrets
+from ccrouter.proxy.caller import cut, said, shown_secrets
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
 
@@ -110,8 +110,8 @@ class ProxyApp:
         except ClientGone:
             await self._gateway.note_abandoned(call)
             return
-        record.requested_model, record.stream = request.model, request.stream and operation == MESSAGES
-        record.session_id = said(headers, "x-claude-code-session-id") or request.session_id
+        record.requested_model, record.stream = cut(request.model), request.stream and operation == MESSAGES
+        record.session_id = record.session_id or cut(request.session_id)
         call.conversation = record.session_id or request.opening
         query = scope["query_string"].decode("latin-1")
         reply.watch()

@@ -4,6 +4,7 @@ from ccrouter.access.keys import looks_like_key
 from ccrouter.http import Headers, header
 
 _TEXT_LIMIT = 200
+"""What a row, and the index over sessions, can hold; longer texts are nobody's name."""
 
 
 def shown_secrets(headers: Headers) -> list[str]:
@@ -21,5 +22,9 @@ def shown_secrets(headers: Headers) -> list[str]:
 
 def said(headers: Headers, name: str) -> str | None:
     """What a client says about itself in a header, cut to a length that a row can keep."""
-    value = header(headers, name)
-    return value[:_TEXT_LIMIT] if value else None
+    return cut(header(headers, name))
+
+
+def cut(text: str | None) -> str | None:
+    """A text of the client's, cut to that length; None for an empty one."""
+    return text[:_TEXT_LIMIT] if text else None
