@@ -5,6 +5,7 @@ connect time (anthropic-passthrough.md §3); addresses from the operator's envir
 """
 
 import asyncio
+import io
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ HEAD_TIMEOUT_S = 600
 _KEEP_ALIVE_S = 50
 """Below the usual 60 s of servers, so that a pooled connection is rarely closed under a request."""
 _READ_BUFFER = 256 * 1024
+_LARGE_BODY = 1024 * 1024
 
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -52,7 +54,8 @@ class AiohttpUpstream:
                     response = await session.request(
                         request.method,
                         url,
-                        data=request.body,
+                        # A file is written piece by piece; bytes would be copied into the socket's buffer at once.
+                        data=request.body if len(request.body) < _LARGE_BODY else io.BytesIO(request.body),
                         headers=request.headers,
                         allow_redirects=False,
                         skip_auto_headers=_AUTO_HEADERS,

@@ -81,6 +81,22 @@ def test_json_may_carry_parameters(router: RunningRouter, content_type: str) -> 
     assert ask(router, router.new_key(), content_type=content_type).status_code == 200
 
 
+def test_exactly_32_mib_are_accepted_and_arrive_whole(router: RunningRouter) -> None:
+    """The API's own limit, to the byte."""
+    body = a_body_of(LIMIT)
+    assert ask(router, router.new_key(), body).status_code == 200
+    (seen,) = router.upstream.wait_for(1)
+    assert seen.body == body
+
+
+def test_exactly_32_mib_in_chunks_are_accepted(router: RunningRouter) -> None:
+    """Without a content-length the bytes are counted."""
+    status, _body, _headers = send_chunked(router, router.new_key(), a_body_of(LIMIT))
+    assert status == 200
+    (seen,) = router.upstream.wait_for(1)
+    assert len(seen.body) == LIMIT
+
+
 def test_one_byte_more_is_413(router: RunningRouter) -> None:
     """With a content-length, before the body is read."""
     secret = router.new_key()
@@ -114,6 +130,13 @@ def test_a_gzip_body_is_decoded(router: RunningRouter) -> None:
     (seen,) = router.upstream.wait_for(1)
     assert seen.json == BODY
     assert seen.header("content-encoding") is None
+
+
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413)])
+def test_the_limit_holds_for_the_decoded_bytes(router: RunningRouter, size: int, status: int) -> None:
+    """A small body that unfolds into a large one stops at the limit."""
+    answer = ask(router, router.new_key(), gzip.compress(a_body_of(size), 1), content_encoding="gzip")
+    assert status == answer.status_code
 
 
 def test_a_long_model_name_does_not_make_a_long_row(router: RunningRouter) -> None:
