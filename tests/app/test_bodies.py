@@ -139,6 +139,23 @@ def test_the_limit_holds_for_the_decoded_bytes(router: RunningRouter, size: int,
     assert status == answer.status_code
 
 
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"not gzip", "gzip"),
+        (gzip.compress(b"{}" * 500)[:-9], "gzip"),
+        (gzip.compress(json.dumps(BODY).encode()) + b"more", "gzip"),
+        (gzip.compress(b'{"model":"a"') + gzip.compress(b"}"), "gzip"),
+        (json.dumps(BODY).encode(), "br"),
+        (gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
+    ],
+)
+def test_an_encoding_that_cannot_be_read_is_a_400(router: RunningRouter, content: bytes, encoding: str) -> None:
+    """Broken, cut, followed by something else, or unknown: the client is told."""
+    answer = ask(router, router.new_key(), content, content_encoding=encoding)
+    assert "content-encoding" in assert_own_error(answer, 400, "invalid_request_error")
+
+
 def test_a_long_model_name_does_not_make_a_long_row(router: RunningRouter) -> None:
     """A name of a megabyte is refused by the platform, not stored for ever."""
     answer = ask(router, router.new_key(), BODY | {"model": "m" * 1_000_000})

@@ -64,6 +64,9 @@ def _gunzip(body: bytes) -> bytes:
         raise _too_large()
     if not decoder.eof:
         raise InvalidRequest("content-encoding: the gzip body ends too early")
+    if decoder.unused_data:
+        # Further members would be legal (RFC 1952 §2.2), but no client sends them; leaving them out would cut the body.
+        raise InvalidRequest("content-encoding: something follows the gzip body's one member")
     return decoded
 
 
