@@ -70,7 +70,7 @@ def message_events(
 ) -> list[bytes]:
     """The events of a whole answer. A block is `{"type": "text", "text": …}` or any other, given as it ends up."""
     counts = {"input_tokens": 12, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0} | usage
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_fake",
         "type": "message",
         "role": "assistant",
