@@ -6,11 +6,16 @@ request is durable. Nothing here raises because of what the platform sends: the 
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from ccrouter.errors import UpstreamError
 from ccrouter.framing.sse import EventCutter, read_event
+from ccrouter.http import HttpRequest
+from ccrouter.messages.facts import StreamFacts
 from ccrouter.messages.usage import merge_usage
 
 # What an unfinished event must look like to be message_stop already; with `event:` the name must be complete.
@@ -19,22 +24,16 @@ _SILENT = (b"ping", b"")
 _NAME = re.compile(rb"event: ?([a-z_]+)[\r\n]")
 
 
-class StreamFacts:
-    """What was read from an answer so far."""
-
-    def __init__(self) -> None:
-        self.usage: dict[str, Any] = {}
-        self.stop_reason: str | None = None
-        self.stopped = False
-        """Whether message_stop was seen: only then are the counts final."""
-        self.error_type: str | None = None
-        self.error_message: str | None = None
-        self.content_began = False
-        """Whether a content block has begun: the first token, as a person sees it."""
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 class AnthropicStream:
-    """Feed it chunks; it answers with the bytes that may leave now."""
+    """See `platforms.contract.AnswerStream`. Feed it chunks; it answers with the bytes that may leave now."""
+
+    translated = False
+    failure: UpstreamError | None = None
+    further: HttpRequest | None = None
+    remembered: Mapping[str, bytes] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.facts = StreamFacts()
@@ -62,6 +61,19 @@ class AnthropicStream:
             return chunk
         self._held = chunk[stop_at:]
         return chunk[:stop_at]
+
+    def begin(self) -> bytes:
+        """A ping: whatever comes, it may stand before it."""
+        return PING if self.between_events else b""
+
+    def close(self) -> bytes:
+        """Nothing is added to what came; whether it was whole, the facts say."""
+        return b""
+
+    @property
+    def ended(self) -> bool:
+        """Whether `message_stop` was seen."""
+        return self.facts.stopped
 
     def take_held(self) -> bytes:
         """The bytes that were held back, `message_stop` and what followed it."""
