@@ -28,9 +28,12 @@ def is_allowed(address: Address, private_networks: Sequence[Network]) -> bool:
     )
 
 
-def check_base_url(url: str, private_networks: Sequence[Network]) -> str:
+def check_base_url(
+    url: str, private_networks: Sequence[Network], refused_endings: Sequence[str] = ("/v1", "/v1/messages")
+) -> str:
     """The address of a platform as it is stored, without a slash at its end; raises ValueError with the reason.
 
+    `refused_endings` are paths that the router adds itself.
     A name is not looked up here: its addresses are checked whenever a connection is made.
     """
     try:
@@ -45,8 +48,9 @@ def check_base_url(url: str, private_networks: Sequence[Network]) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must end with its path: no ? and no #")
     path = parts.path.rstrip("/")
-    if path.endswith(("/v1", "/v1/messages")):
-        raise ValueError("must be given without /v1: the router adds /v1/messages itself")
+    for ending in refused_endings:
+        if path.endswith(ending):
+            raise ValueError(f"must be given without {ending} at its end: the router adds it itself")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

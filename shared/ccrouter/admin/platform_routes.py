@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ccrouter.admin.schemas import Page
+from ccrouter.credentials.kinds import KINDS, schema_of
+from ccrouter.platforms.registry import PLATFORMS
 from ccrouter.routing.catalog import known_models
 
 
@@ -26,19 +28,12 @@ class PlatformView(BaseModel):
     needs_credential: bool
     auth: dict[str, Any] = Field(description="JSON schema of a credential's `auth`")
     options: dict[str, Any] = Field(description="JSON schema of a credential's `options`")
+    base_url: str | None = Field(description="The platform's own address; null where it cannot be changed")
+    note: str | None = Field(description="What an administrator must know before using it")
     models: list[PlatformModel]
 
 
 _NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
-_ANTHROPIC_AUTH = {
-    "type": "object",
-    "properties": {
-        "api_key": {"type": "string", "title": "API key", "format": "password"},
-        "auth_token": {"type": "string", "title": "Bearer token", "format": "password"},
-    },
-    "oneOf": [{"required": ["api_key"]}, {"required": ["auth_token"]}],
-    "additionalProperties": False,
-}
 
 
 def platform_routes() -> APIRouter:
@@ -52,26 +47,29 @@ def platform_routes() -> APIRouter:
             PlatformModel(id=model.id, name=model.display_name, slot=model.line, context=model.max_input_tokens)
             for model in known_models()
         ]
-        return Page(
-            items=[
-                PlatformView(
-                    id="anthropic",
-                    name="Anthropic, and addresses that speak its API",
-                    needs_credential=True,
-                    auth=_ANTHROPIC_AUTH,
-                    options=_NOTHING,
-                    models=claude,
-                ),
-                PlatformView(
-                    id="sandbox",
-                    name="Sandbox: answers by itself, costs nothing",
-                    needs_credential=False,
-                    auth=_NOTHING,
-                    options=_NOTHING,
-                    models=[],
-                ),
-            ],
-            next_cursor=None,
+        views = [
+            PlatformView(
+                id=kind.platform,
+                name=kind.name,
+                needs_credential=True,
+                auth=schema_of(kind.auth),
+                options=schema_of(kind.options),
+                base_url=kind.base_url,
+                note=kind.note or None,
+                models=claude if kind.platform == "anthropic" else [],
+            )
+            for kind in (KINDS[name] for name in PLATFORMS)
+        ]
+        sandbox = PlatformView(
+            id="sandbox",
+            name="Sandbox: answers by itself, costs nothing",
+            needs_credential=False,
+            auth=_NOTHING,
+            options=_NOTHING,
+            base_url=None,
+            note=None,
+            models=[],
         )
+        return Page(items=[*views, sandbox], next_cursor=None)
 
     return routes

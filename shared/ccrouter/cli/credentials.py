@@ -2,12 +2,13 @@
 
 import json
 import sys
+from typing import Any
 
 import click
 
 from ccrouter.cli.database import open_database, vault_of
 from ccrouter.config import read_secret_variable
-from ccrouter.credentials.kinds import AuthError, check_anthropic_auth
+from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
 
@@ -28,10 +29,19 @@ def credentials() -> None:
 @click.option("--name", required=True, help="What you call it.")
 @click.option("--base-url", help="Another address than the platform's own, without /v1.")
 @click.option("--secret-env", metavar="VARIABLE", help="Take the secret from this environment variable.")
-@click.option("--auth-token", is_flag=True, help="The secret is a bearer token, not an API key.")
+@click.option("--auth-token", is_flag=True, help="The secret is a bearer token, not an API key (anthropic).")
+@click.option("--auth-json", is_flag=True, help="The secret is the whole `auth` object of the platform, as JSON.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the platform.")
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher ones are used first.")
 def add(
-    platform: str, name: str, base_url: str | None, secret_env: str | None, auth_token: bool, priority: int
+    platform: str,
+    name: str,
+    base_url: str | None,
+    secret_env: str | None,
+    auth_token: bool,
+    auth_json: bool,
+    options: tuple[str, ...],
+    priority: int,
 ) -> None:
     """Add an account. The secret is asked for, or read from standard input: never from the command line.
 
@@ -40,6 +50,7 @@ def add(
       ccrouter credentials add --platform anthropic --name main
       ccrouter credentials add --name main < secret.txt
       ccrouter credentials add --name glm --base-url https://api.z.ai/api/anthropic --secret-env GLM_KEY
+      ccrouter credentials add --platform vertex --name cloud --auth-json --option region=global < auth.json
     """
     from ccrouter.storage import credentials as stored
 
@@ -51,21 +62,47 @@ def add(
         secret = click.prompt("Secret", hide_input=True)
     else:
         secret = sys.stdin.read()
-    auth = {"auth_token" if auth_token else "api_key": secret.strip()}
     try:
-        check_anthropic_auth(auth)
+        auth = check_auth(platform, _auth_object(secret, auth_token=auth_token, auth_json=auth_json))
+        checked_options = check_options(platform, dict(map(_option, options)))
     except AuthError as error:
-        raise click.UsageError(f"the secret {error.message}") from None
+        raise click.UsageError(f"{error.field} {error.message}") from None
+    kind = KINDS[platform]
+    if base_url is not None and kind.base_url is None:
+        raise click.BadParameter(f"{platform} takes its addresses as options", param_hint="--base-url")
     with open_database() as (engine, settings):
         if base_url is not None:
             try:
-                base_url = check_base_url(base_url, settings.private_upstreams)
+                base_url = check_base_url(base_url, settings.private_upstreams, kind.refused_endings)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--base-url") from None
         made = stored.create(
-            engine, vault_of(settings), platform, auth, {"name": name, "base_url": base_url, "priority": priority}
+            engine,
+            vault_of(settings),
+            platform,
+            auth,
+            {"name": name, "base_url": base_url, "priority": priority, "options": checked_options},
         )
     click.echo(f"{made.name} ({made.id}) is in use within 5 seconds")
+
+
+def _auth_object(secret: str, *, auth_token: bool, auth_json: bool) -> dict[str, Any]:
+    if not auth_json:
+        return {"auth_token" if auth_token else "api_key": secret}
+    try:
+        document = json.loads(secret)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise click.UsageError("the secret is not a JSON object")
+    return document
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text} is not NAME=VALUE", param_hint="--option")
+    return name, {"true": True, "false": False}.get(value, value)
 
 
 @credentials.command("list")
