@@ -1,23 +1,25 @@
 """Stand-ins for the ports, small enough to be read at a glance; the real ones are tested in `tests/contract`."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import Credential
-from ccrouter.errors import StorageAway, StreamBroken, UpstreamTimeout
+from ccrouter.errors import InvalidRequest, StorageAway, StreamBroken, UpstreamTimeout
 from ccrouter.gateway import Call
 from ccrouter.http import Headers, HttpRequest
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord, decode_record, encode_record
-from ccrouter.platforms.contract import MESSAGES, Ask
-from ccrouter.ports import RoutingData
-from ccrouter.routing.mapping import Mapping, read_mapping
+from ccrouter.platforms.contract import MESSAGES, Ask, Media
+from ccrouter.ports import Outside, RoutingData
+from ccrouter.routing.mapping import Mapping as ModelMapping
+from ccrouter.routing.mapping import read_mapping
+from ccrouter.tokens import StandingAccess
 
 SILENCE = None
 """In a script of chunks: the platform stays silent until the reader's patience ends."""
@@ -68,7 +70,7 @@ class FakeDirectory:
     ) -> None:
         self.credentials = list(credentials)
         self.keys = keys or {}
-        self.default_mapping: Mapping = read_mapping(default_mapping)
+        self.default_mapping: ModelMapping = read_mapping(default_mapping)
         self.prices = prices or PriceTable(version="none")
         self.away = False
 
@@ -81,6 +83,43 @@ class FakeDirectory:
         if self.away:
             raise StorageAway("the fake database is away")
         return RoutingData(self.credentials, self.default_mapping, self.prices)
+
+
+class FakeMemory:
+    """Remembers in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], bytes] = {}
+
+    async def recall(self, key_id: str, tool_use_ids: Sequence[str]) -> dict[str, bytes]:
+        return {name: self.kept[key_id, name] for name in tool_use_ids if (key_id, name) in self.kept}
+
+    async def remember(self, key_id: str, by_tool_use_id: Mapping[str, bytes]) -> None:
+        self.kept |= {(key_id, name): state for name, state in by_tool_use_id.items()}
+
+
+class FakeMedia:
+    """Has what it is given."""
+
+    def __init__(self, **media: Media) -> None:
+        self.media = media
+
+    async def fetch(self, url: str) -> Media:
+        if url not in self.media:
+            raise InvalidRequest(f"The URL {url} could not be fetched.")
+        return self.media[url]
+
+
+def outside(directory: "FakeDirectory", upstream: "ScriptedUpstream", log: "ListLog") -> Outside:
+    """All ports together, with nothing to sign in to."""
+    return Outside(
+        directory=directory,
+        upstream=upstream,
+        call_log=log,
+        sign_ins=StandingAccess(),
+        memory=FakeMemory(),
+        media=FakeMedia(),
+    )
 
 
 class ListLog:

@@ -19,11 +19,13 @@
         ├── UpstreamForbidden         the address lies in a network that is not allowed
         ├── UpstreamRefused           an answer with an error status
         ├── AnsweredWithError         a success status whose body is an error
-        └── StreamBroken              the answer was cut, or is no answer at all
+        ├── StreamBroken              the answer was cut, or is no answer at all
+        └── SignInFailed              the credential's own sign-in could not be renewed
 
 Every class carries its status, its Anthropic error type and its verdict, so that no loop reads numbers.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 
 from ccrouter.http import Headers
@@ -120,6 +122,42 @@ class Verdict(Enum):
     """The request itself is at fault: nothing else is tried."""
     NEXT_CREDENTIAL = "next_credential"
     """The next credential of the target, then the next target."""
+    NEXT_TARGET = "next_target"
+    """The next target of the chain, never another account of the same platform: it refused, or a plan is used up."""
+
+
+class Trouble(Enum):
+    """What a failed attempt means for the credential it was made with (anthropic-passthrough.md §2, "Cool-down")."""
+
+    NONE = "none"
+    """Nothing: the request was at fault."""
+    THROTTLED = "throttled"
+    """Too much for now: it cools down."""
+    FAULT = "fault"
+    """The platform failed; several in a row, from several conversations, let it cool down."""
+    UNAUTHORIZED = "unauthorized"
+    """The secret was not accepted; a second time it is blocked."""
+    EXHAUSTED = "exhausted"
+    """A quota is used up: blocked until it is filled again."""
+    REFUSED = "refused"
+    """The platform will not serve it: blocked until an administrator acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What follows from a failed attempt, beside its verdict.
+
+    `retry_after_s` is the wait a platform asks for (exact, for the cool-down); `scope` is what it holds for: "" for
+    the whole credential, else a model's name or the name of a group of models that share a quota. `repeats` are the
+    waits, in seconds, before each repetition on the same credential; `renews` names what the sign-in should get anew
+    before one further try ("token", "profile"; "" for nothing).
+    """
+
+    trouble: Trouble = Trouble.NONE
+    retry_after_s: float | None = None
+    scope: str = ""
+    repeats: tuple[float, ...] = ()
+    renews: str = ""
 
 
 class UpstreamError(CcrError):
@@ -128,10 +166,15 @@ class UpstreamError(CcrError):
     kind = "api_error"
     verdict = Verdict.NEXT_CREDENTIAL
     outcome = "failed"
+    consequence = Consequence(Trouble.FAULT)
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, kind: str | None = None, consequence: Consequence | None = None) -> None:
         super().__init__(message)
         self.message = message
+        if kind is not None:
+            self.kind = kind
+        if consequence is not None:
+            self.consequence = consequence
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -151,6 +194,7 @@ class UpstreamForbidden(UpstreamError):
     """The address lies in a private, loopback or link-local network that the operator has not opened."""
 
     outcome = "forbidden_address"
+    consequence = Consequence()
 
 
 class UpstreamRefused(UpstreamError):
@@ -171,10 +215,10 @@ class UpstreamRefused(UpstreamError):
         headers: Headers,
         body: bytes,
         on_credential: bool,
+        consequence: Consequence = Consequence(),
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, kind=kind, consequence=consequence)
         self.status = status
-        self.kind = kind
         self.verdict = verdict
         self.headers = headers
         self.body = body
@@ -187,11 +231,24 @@ class AnsweredWithError(UpstreamError):
     outcome = "error_in_answer"
 
     def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+        throttled = kind in ("rate_limit_error", "overloaded_error")
+        trouble = Trouble.THROTTLED if throttled else Trouble.FAULT
+        super().__init__(message, kind=kind, consequence=Consequence(trouble))
 
 
 class StreamBroken(UpstreamError):
     """The answer was cut, or what came is no answer."""
 
     outcome = "broken"
+
+
+class SignInFailed(UpstreamError):
+    """No access could be got for a credential; `needs_login` where only a person can renew its sign-in."""
+
+    kind = "authentication_error"
+    outcome = "sign_in_failed"
+
+    def __init__(self, message: str, *, needs_login: bool) -> None:
+        trouble = Trouble.REFUSED if needs_login else Trouble.FAULT
+        super().__init__(message, consequence=Consequence(trouble))
+        self.needs_login = needs_login

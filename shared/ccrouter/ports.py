@@ -1,6 +1,6 @@
 """What the story of a request needs from outside, as small protocols; adapters live in `storage` and `upstream`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,8 @@ from ccrouter.credentials.kinds import Credential
 from ccrouter.http import Headers, HttpRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
-from ccrouter.routing.mapping import Mapping
+from ccrouter.platforms.contract import Media
+from ccrouter.routing.mapping import Mapping as ModelMapping
 
 
 class UpstreamResponse(Protocol):
@@ -48,7 +49,7 @@ class RoutingData:
 
     credentials: Sequence[Credential]
     """Enabled credentials of all platforms, highest priority first."""
-    default_mapping: Mapping
+    default_mapping: ModelMapping
     prices: PriceTable
 
 
@@ -67,6 +68,54 @@ class CallLog(Protocol):
 
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises: what the database refuses now goes to the outbox."""
+
+
+class SignIns(Protocol):
+    """Access for credentials that must sign in first: tokens that expire, roles of the process."""
+
+    async def signed_in(self, credential: Credential) -> Credential:
+        """The credential with access that is good now in its `auth`; itself where it needs none. Raises SignInFailed.
+
+        Many who ask at once, in many processes, cause one renewal.
+        """
+
+    async def renew(self, credential: Credential, what: str) -> Credential:
+        """The same after a platform refused what `signed_in` gave: `what` ("token", "profile") is got anew, once.
+
+        Whoever comes with access that has been replaced meanwhile gets the new one. Raises SignInFailed.
+        """
+
+
+class ReasoningMemory(Protocol):
+    """Reasoning state for clients that strip thinking blocks, by API key and tool_use id, for 24 hours (gemini.md §6).
+
+    Never raises: without it a conversation goes on, only less well.
+    """
+
+    async def recall(self, key_id: str, tool_use_ids: Sequence[str]) -> Mapping[str, bytes]:
+        """What is known of these calls."""
+
+    async def remember(self, key_id: str, by_tool_use_id: Mapping[str, bytes]) -> None:
+        """Keeps what a platform will want back."""
+
+
+class FetchMedia(Protocol):
+    """Brings images and documents for platforms that do not fetch URLs themselves."""
+
+    async def fetch(self, url: str) -> Media:
+        """What stands behind a public URL, at most 20 MB. Raises InvalidRequest naming the URL and the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """All that the story of a request needs from outside."""
+
+    directory: Directory
+    upstream: SendUpstream
+    call_log: CallLog
+    sign_ins: SignIns
+    memory: ReasoningMemory
+    media: FetchMedia
 
 
 class Reply(Protocol):

@@ -14,6 +14,9 @@ from ccrouter.config import Settings, require
 from ccrouter.credentials.vault import Vault, read_master_key
 from ccrouter.errors import StorageAway
 from ccrouter.gateway import Gateway
+from ccrouter.media import UpstreamMedia
+from ccrouter.ports import Outside
+from ccrouter.tokens import StandingAccess
 from ccrouter.upstream import AiohttpUpstream
 
 if TYPE_CHECKING:
@@ -106,9 +109,23 @@ class Services:
         return AiohttpUpstream(self.settings.private_upstreams)
 
     @cached_property
+    def outside(self) -> Outside:
+        """What the story of a request needs, all together."""
+        from ccrouter.storage.reasoning import RedisReasoningMemory
+
+        return Outside(
+            directory=self.directory,
+            upstream=self.upstream,
+            call_log=self.call_log,
+            sign_ins=StandingAccess(),
+            memory=RedisReasoningMemory(self.redis, self.vault),
+            media=UpstreamMedia(self.upstream),
+        )
+
+    @cached_property
     def gateway(self) -> Gateway:
         """The story of a request."""
-        return Gateway(self.directory, self.upstream, self.call_log)
+        return Gateway(self.outside)
 
     def forget_key(self, digest: str) -> None:
         """Drops the shared copy of a key that has changed; processes forget theirs within 5 seconds."""

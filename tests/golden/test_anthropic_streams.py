@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import FakeDirectory, KeptReply, ListLog, Script, ScriptedUpstream, a_call, a_credential, a_key
+from tests.fakes import (
+    FakeDirectory,
+    KeptReply,
+    ListLog,
+    Script,
+    ScriptedUpstream,
+    a_call,
+    a_credential,
+    a_key,
+    outside,
+)
 
 from ccrouter.gateway import Gateway
 from ccrouter.metering.record import CallRecord
@@ -42,7 +52,7 @@ def relay(transcript: bytes, how: str) -> tuple[KeptReply, CallRecord, list[byte
 
     async def run() -> None:
         upstream = ScriptedUpstream(Script(chunks=cut(transcript, how)))
-        gateway = Gateway(FakeDirectory([a_credential()]), upstream, log)
+        gateway = Gateway(outside(FakeDirectory([a_credential()]), upstream, log))
         call, ask = a_call(BODY)
         await gateway.answer(call, ask, a_key(), reply)
         assert upstream.responses[0].closed

@@ -18,6 +18,7 @@ from tests.fakes import (
     a_call,
     a_credential,
     a_key,
+    outside,
 )
 
 from ccrouter.errors import StreamBroken, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
@@ -46,7 +47,9 @@ def ask(
     """One request through the gateway; there is always exactly one record."""
     reply, log = KeptReply(), ListLog()
     call, asked = a_call(body)
-    asyncio.run(Gateway(directory or FakeDirectory(TWO), upstream, log).answer(call, asked, a_key(**key), reply))
+    asyncio.run(
+        Gateway(outside(directory or FakeDirectory(TWO), upstream, log)).answer(call, asked, a_key(**key), reply)
+    )
     (record,) = log.records
     assert all(response.closed for response in upstream.responses)
     return reply, record
@@ -269,7 +272,9 @@ def test_a_client_that_leaves_cancels_the_platform_and_is_recorded() -> None:
     async def run() -> tuple[KeptReply, CallRecord, ScriptedUpstream]:
         upstream, reply, log = Endless(Script(chunks=[START, TEXT])), Watched(), ListLog()
         call, asked = a_call(BODY)
-        task = asyncio.create_task(Gateway(FakeDirectory(TWO), upstream, log).answer(call, asked, a_key(), reply))
+        task = asyncio.create_task(
+            Gateway(outside(FakeDirectory(TWO), upstream, log)).answer(call, asked, a_key(), reply)
+        )
         await seen.wait()
         reply.gone = True
         task.cancel()

@@ -18,7 +18,7 @@ from ccrouter.admin.schemas import (
     TestInput,
     TestView,
 )
-from ccrouter.credentials.kinds import AuthError, check_anthropic_auth
+from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.gateway import probe
 from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
@@ -46,8 +46,9 @@ def credential_routes(needs: Needs) -> APIRouter:
         """Add a credential; requests use it within 5 seconds."""
         if body.platform not in PLATFORMS:
             raise invalid("platform", f"must be one of {', '.join(sorted(PLATFORMS))}")
-        fields = _fields(body)
-        made = credentials.create(needs.engine, needs.vault, body.platform, _auth(body.auth), fields)
+        fields = _fields(body.platform, body)
+        fields["options"] = _options(body.platform, body.options or {})
+        made = credentials.create(needs.engine, needs.vault, body.platform, _auth(body.platform, body.auth), fields)
         response.headers["Location"] = f"/api/v1/credentials/{made.id}"
         response.headers["ETag"] = etag(made.updated_at)
         return _view(made)
@@ -69,10 +70,10 @@ def credential_routes(needs: Needs) -> APIRouter:
         found = _existing(credential_id)
         if found.origin == FROM_ENVIRONMENT and body.model_fields_set & {"auth", "base_url"}:
             raise invalid("auth", "follows CLAUDE_API_KEY and CLAUDE_BASE_URL; change it there")
-        auth = None if body.auth is None else _auth(body.auth)
+        auth = None if body.auth is None else _auth(found.platform, body.auth)
         version = check_version(if_match, found.updated_at)
         if not credentials.change(
-            needs.engine, needs.vault, credential_id, _fields(body), auth=auth, if_updated_at=version
+            needs.engine, needs.vault, credential_id, _fields(found.platform, body), auth=auth, if_updated_at=version
         ):
             raise changed_meanwhile()
         found = _existing(credential_id)
@@ -100,8 +101,7 @@ def credential_routes(needs: Needs) -> APIRouter:
             opened,
             (body or TestInput()).model,
             (await needs.directory.routing()).prices,
-            needs.upstream,
-            needs.call_log,
+            needs.outside,
             user_id=user.id,
             user_login=user.login,
         )
@@ -120,19 +120,24 @@ def credential_routes(needs: Needs) -> APIRouter:
             raise not_found("credential")
         return found
 
-    def _fields(body: CredentialChanges) -> dict[str, Any]:
+    def _fields(platform: str, body: CredentialChanges) -> dict[str, Any]:
         """The columns that a body sets, checked. Raises Problem 422."""
         fields = body.model_dump(exclude_unset=True, exclude={"auth", "platform"})
         for name in ("name", "enabled", "options", "priority", "weight"):
             if name in fields and fields[name] is None:
                 raise invalid(name, "may not be null; leave it out to keep it")
-        if fields.get("options"):
-            raise invalid(f"options.{min(fields['options'])}", "is not an option of this platform")
+        if "options" in fields:
+            fields["options"] = _options(platform, fields["options"])
         if fields.get("max_concurrency") is not None:
             raise invalid("max_concurrency", "is not available in this version; leave it out", code="not_available")
         if fields.get("base_url") is not None:
+            kind = KINDS[platform]
+            if kind.base_url is None:
+                raise invalid("base_url", "cannot be set for this platform; its addresses are options")
             try:
-                fields["base_url"] = check_base_url(fields["base_url"], needs.settings.private_upstreams)
+                fields["base_url"] = check_base_url(
+                    fields["base_url"], needs.settings.private_upstreams, kind.refused_endings
+                )
             except ValueError as error:
                 raise invalid("base_url", str(error)) from None
         return fields
@@ -140,12 +145,18 @@ def credential_routes(needs: Needs) -> APIRouter:
     return routes
 
 
-def _auth(auth: dict[str, Any]) -> dict[str, Any]:
+def _auth(platform: str, auth: dict[str, Any]) -> dict[str, Any]:
     try:
-        check_anthropic_auth(auth)
+        return check_auth(platform, auth)
     except AuthError as error:
         raise invalid(error.field, error.message) from None
-    return {name: value.strip() for name, value in auth.items()}
+
+
+def _options(platform: str, options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return check_options(platform, options)
+    except AuthError as error:
+        raise invalid(error.field, error.message) from None
 
 
 def _view(item: StoredCredential) -> CredentialView:

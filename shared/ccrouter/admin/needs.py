@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ccrouter.config import Settings
 from ccrouter.credentials.vault import Vault
-from ccrouter.ports import CallLog, Directory, SendUpstream
+from ccrouter.ports import Directory, Outside
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -37,12 +37,8 @@ class Needs(Protocol):
         """Prices in force."""
 
     @property
-    def upstream(self) -> SendUpstream:
-        """The way to the platforms."""
-
-    @property
-    def call_log(self) -> CallLog:
-        """Where test requests are recorded."""
+    def outside(self) -> Outside:
+        """What a test request needs."""
 
     def forget_key(self, digest: str) -> None:
         """Drops the shared copy of a key that has changed."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ccrouter.clock import monotonic_s
-from ccrouter.dialects.anthropic.stream import StreamFacts
+from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
 from ccrouter.platforms.contract import Ask

@@ -1,5 +1,7 @@
 """Trying a credential with a real request, told and recorded like any other."""
 
+from dataclasses import replace
+
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.credentials.kinds import Credential
@@ -11,7 +13,7 @@ from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
 from ccrouter.platforms.contract import MESSAGES, Ask
-from ccrouter.ports import CallLog, RoutingData, SendUpstream
+from ccrouter.ports import Outside, RoutingData
 from ccrouter.routing.mapping import Mapping, Target
 
 _BODY = b'{"model":"%s","max_tokens":1,"messages":[{"role":"user","content":"Hello"}]}'
@@ -22,8 +24,7 @@ async def probe(
     credential: Credential,
     model: str,
     prices: PriceTable,
-    upstream: SendUpstream,
-    call_log: CallLog,
+    outside: Outside,
     *,
     user_id: str,
     user_login: str,
@@ -50,7 +51,7 @@ async def probe(
         expires_at=None,
         mapping=Mapping(default=(Target(credential.platform, model, credential_id=credential.id),)),
     )
-    gateway = Gateway(_OneCredential(credential, prices), upstream, call_log)
+    gateway = Gateway(replace(outside, directory=_OneCredential(credential, prices)))
     ask = Ask(MESSAGES, MessagesRequest(_BODY.replace(b"%s", model.encode())), _HEADERS, "")
     await gateway.answer(Call(record, monotonic_s()), ask, key, _Unread())
     return record

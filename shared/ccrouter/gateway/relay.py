@@ -4,22 +4,23 @@ Until the first event that decides anything nothing leaves, so that the next can
 20 s after the platform's status (`product.md` §4). `message_stop`, or a JSON body, waits for the record.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
 from ccrouter.clock import monotonic_s
-from ccrouter.dialects.anthropic.errors import error_event, read_error
+from ccrouter.dialects.anthropic.errors import error_event
+from ccrouter.dialects.anthropic.stream import PING
+from ccrouter.dialects.fold import fold
 from ccrouter.errors import AnsweredWithError, StreamBroken, UpstreamError, UpstreamTimeout
 from ccrouter.gateway.answers import answer_headers
 from ccrouter.gateway.call import Call
-from ccrouter.http import Headers, header
-from ccrouter.messages.usage import merge_usage
+from ccrouter.http import Headers, HttpRequest, header
+from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.record import Attempt
-from ccrouter.platforms.contract import MESSAGES, AnswerStream
+from ccrouter.platforms.contract import AnswerStream, Exchange, Whole
 from ccrouter.ports import Reply, UpstreamResponse
 
-PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 PING_AFTER_S = 15.0
 BEGIN_WITHIN_S = 20.0
 SILENCE_LIMIT_S = 600.0
@@ -33,10 +34,15 @@ _TRAIL_S = 1.0
 STREAM_HEADERS: Headers = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 Write = Callable[[Call], Awaitable[None]]
+GoOn = Callable[[HttpRequest], Awaitable[UpstreamResponse]]
+Remember = Callable[[Mapping[str, bytes]], Awaitable[None]]
 
 
 class Relay:
-    """One answer. `write` makes the call's record durable."""
+    """One answer. `write` makes the call's record durable; `go_on` sends the request for an answer's next part.
+
+    `remember` keeps reasoning state for the conversation's next request.
+    """
 
     def __init__(
         self,
@@ -48,35 +54,47 @@ class Relay:
         write: Write,
         *,
         may_fall_back: bool,
+        go_on: GoOn | None = None,
+        remember: Remember | None = None,
     ) -> None:
         self._call = call
         self._attempt = attempt
-        self._response = response
+        self.response = response
+        """The response that is being read: another one after an answer went on in it."""
         self._headers = headers
         self._reply = reply
         self._write = write
         self._may_fall_back = may_fall_back
+        self._go_on_with = go_on
+        self._remember = remember
         self._opened_s = monotonic_s()
 
-    async def run(self, stream: AnswerStream) -> None:
+    async def run(self, exchange: Exchange) -> None:
         """Carries the whole answer. Raises UpstreamError only as long as the client has been sent nothing."""
-        kind = (header(self._response.headers, "content-type") or "").partition(";")[0].strip().lower()
-        if not kind:
-            kind = "text/event-stream" if self._call.record.stream else "application/json"
-        if kind == "text/event-stream":
-            await self._relay_stream(stream)
-        elif kind == "application/json":
-            await self._relay_json()
+        kind = (header(self.response.headers, "content-type") or "").partition(";")[0].strip().lower()
+        if kind in exchange.stream_types or (not kind and self._call.record.stream):
+            await self.run_stream(exchange.stream())
+        elif kind in ("application/json", ""):
+            await self.run_whole(exchange.read_whole(await self.response.read_all(JSON_LIMIT, SILENCE_LIMIT_S)))
         else:
             raise StreamBroken(f"The platform answered with {kind} instead of a message.")
 
-    async def _relay_stream(self, stream: AnswerStream) -> None:
+    async def run_whole(self, whole: Whole) -> None:
+        """Sends an answer in one piece."""
+        await self._keep(whole.remembered)
+        await self._send_whole(whole.body, whole.facts)
+
+    async def run_stream(self, stream: AnswerStream) -> None:
+        """Carries a streamed answer, folded for a client that wants it whole."""
         self._call.facts = stream.facts
+        if stream.translated and not self._call.record.stream:
+            await self._fold(stream)
+            return
         try:
             await self._begin(stream)
             if self._reply.started:
-                await self._go_on(stream)
-        except (StreamBroken, UpstreamTimeout) as error:
+                await self._continue(stream)
+        except UpstreamError as error:
             if not self._reply.started:
                 raise
             await self._break_off(stream, error)
@@ -84,9 +102,11 @@ class Relay:
         if not stream.facts.stopped:
             await self._end_without_stop(stream)
             return
+        await self._keep(stream.remembered)
         await self._settle("ok")
         await self._reply.send(stream.take_held())
-        await self._follow(stream)
+        if not stream.translated:
+            await self._follow(stream)
         await self._reply.finish()
 
     async def _begin(self, stream: AnswerStream) -> None:
@@ -94,48 +114,81 @@ class Relay:
         waiting = b""
         while True:
             left = BEGIN_WITHIN_S - (monotonic_s() - self._opened_s)
-            chunk = await self._response.read(max(left, 0.0)) if left > 0 else None
+            chunk = await self.response.read(max(left, 0.0)) if left > 0 else None
             if chunk == b"":
-                break
-            if chunk is not None:
+                waiting += await self._end_of_body(stream)
+                if stream.first_event is None and stream.further is None:
+                    break
+            elif chunk is not None:
                 waiting += stream.feed(chunk)
             if stream.first_event is not None:
                 self._refuse_first_error(stream)
                 await self._start(waiting)
                 self._note_content(stream)
+                _raise_failure(stream)
                 return
+            _raise_failure(stream)
             if len(waiting) > _UNDECIDED_LIMIT:
                 raise StreamBroken("The platform sent no event stream, although it said so.")
             if chunk is None:
-                await self._start(waiting + (PING if stream.between_events else b""))
+                await self._start(waiting + stream.begin())
                 return
         if waiting or self._may_fall_back:
             raise StreamBroken("The platform ended its answer before its first event.")
 
-    async def _go_on(self, stream: AnswerStream) -> None:
-        """Sends on what comes until `message_stop` or the end."""
-        response, reply, facts = self._response, self._reply, stream.facts
+    async def _continue(self, stream: AnswerStream) -> None:
+        """Sends on what comes until the answer is complete or the body ends."""
+        reply = self._reply
         silent_since = monotonic_s()
-        while not facts.stopped:
-            chunk = await response.read(PING_AFTER_S)
+        while not stream.facts.stopped:
+            if stream.ended:
+                await self._send_if_any(await self._end_of_body(stream))
+                _raise_failure(stream)
+                return
+            chunk = await self.response.read(PING_AFTER_S)
             if chunk:
-                out = stream.feed(chunk)
-                if out:
-                    await reply.send(out)
+                await self._send_if_any(stream.feed(chunk))
                 if self._call.record.ttft_ms is None:
                     self._note_content(stream)
+                _raise_failure(stream)
                 silent_since = monotonic_s()
             elif chunk is not None:
-                return
+                await self._send_if_any(await self._end_of_body(stream))
+                _raise_failure(stream)
+                if stream.further is None:
+                    return
             elif monotonic_s() - silent_since > SILENCE_LIMIT_S:
                 raise UpstreamTimeout("The platform went silent during its answer.")
             elif stream.between_events:
                 await reply.send(PING)
 
+    async def _end_of_body(self, stream: AnswerStream) -> bytes:
+        """Closes the stream; where the message goes on in another answer, that one is read from here on."""
+        out = stream.close()
+        if stream.further is not None and self._go_on_with is not None:
+            response = await self._go_on_with(stream.further)
+            self.response.close()
+            self.response = response
+        return out
+
+    async def _fold(self, stream: AnswerStream) -> None:
+        """Reads a translated stream to its end and sends the message it makes; any failure is an error answer."""
+        out = b""
+        while True:
+            chunk = b"" if stream.ended else await self.response.read(SILENCE_LIMIT_S)
+            if chunk is None:
+                raise UpstreamTimeout("The platform went silent during its answer.")
+            out += stream.feed(chunk) if chunk else await self._end_of_body(stream)
+            _raise_failure(stream)
+            if not chunk and stream.further is None:
+                break
+        await self._keep(stream.remembered)
+        await self._send_whole(msgspec.json.encode(fold(out)), stream.facts)
+
     async def _follow(self, stream: AnswerStream) -> None:
         """Passes on what still comes after `message_stop`; the answer is complete, so a break is no fault."""
         try:
-            while chunk := await self._response.read(_TRAIL_S):
+            while chunk := await self.response.read(_TRAIL_S):
                 await self._reply.send(stream.feed(chunk) + stream.take_held())
         except StreamBroken:
             return
@@ -150,7 +203,7 @@ class Relay:
             self._attempt.outcome = AnsweredWithError.outcome
         self._attempt.reason = facts.error_message
         if not self._reply.started:
-            self._call.record.http_status = self._response.status
+            self._call.record.http_status = self.response.status
         await self._settle("error")
         if not self._reply.started:
             # An empty stream goes through as one: clients know what to do with it (19-error-behaviour, empty200).
@@ -158,13 +211,20 @@ class Relay:
         await self._reply.finish(stream.take_held())
 
     async def _break_off(self, stream: AnswerStream, error: UpstreamError) -> None:
-        """The connection broke in mid-stream: the client's breaks too, since that is what its recovery is made for."""
+        """The answer broke in mid-stream.
+
+        Where the bytes are the platform's own, the client's connection breaks too, since that is what its recovery is
+        made for; a translated answer ends with an error event, its open block left open (anthropic-passthrough.md §1).
+        """
         facts = stream.facts
         facts.error_type, facts.error_message = error.kind, error.message
         self._attempt.outcome, self._attempt.reason = error.outcome, error.message
         await self._settle("error")
         ending = error_event(error.kind, error.message, self._call.record.request_id)
-        await self._reply.cut(ending if stream.between_events else b"\n\n" + ending)
+        if stream.translated:
+            await self._reply.finish(ending)
+        else:
+            await self._reply.cut(ending if stream.between_events else b"\n\n" + ending)
 
     def _refuse_first_error(self, stream: AnswerStream) -> None:
         if stream.first_event == "error" and self._may_fall_back:
@@ -172,12 +232,17 @@ class Relay:
 
     async def _start(self, waiting: bytes) -> None:
         record = self._call.record
-        record.http_status = self._response.status
-        await self._reply.start(
-            self._response.status, (*answer_headers(self._headers, record.request_id), *STREAM_HEADERS)
-        )
+        record.http_status = self.response.status
+        headers = list(self._headers)
+        if header(headers, "content-type") is None:
+            headers.append(("content-type", "text/event-stream; charset=utf-8"))
+        await self._reply.start(self.response.status, (*answer_headers(headers, record.request_id), *STREAM_HEADERS))
         if waiting:
             await self._reply.send(waiting)
+
+    async def _send_if_any(self, data: bytes) -> None:
+        if data:
+            await self._reply.send(data)
 
     def _note_content(self, stream: AnswerStream) -> None:
         if stream.facts.content_began:
@@ -185,33 +250,28 @@ class Relay:
             record.ttft_ms = self._call.since_arrival_ms()
             record.timings.first_token_ms = round((monotonic_s() - self._opened_s) * 1000)
 
-    async def _relay_json(self) -> None:
-        body = await self._response.read_all(JSON_LIMIT, SILENCE_LIMIT_S)
-        facts = self._call.facts
-        try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            raise StreamBroken("The platform's answer is not a JSON object.")
-        error = read_error(body)
-        if error is not None:
+    async def _send_whole(self, body: bytes, facts: StreamFacts) -> None:
+        if facts.error_type is not None:
             if self._may_fall_back:
-                raise AnsweredWithError(*error)
-            facts.error_type, facts.error_message = error
+                raise AnsweredWithError(facts.error_type, facts.error_message or "")
             self._attempt.outcome, self._attempt.reason = AnsweredWithError.outcome, facts.error_message
-        elif self._call.record.kind == MESSAGES:
-            merge_usage(facts.usage, document.get("usage"))
-            reason = document.get("stop_reason")
-            facts.stop_reason = reason if isinstance(reason, str) else None
-            facts.stopped = True
         record = self._call.record
-        record.http_status = self._response.status
-        await self._settle("ok" if error is None else "error")
-        await self._reply.start(self._response.status, answer_headers(self._headers, record.request_id, len(body)))
+        self._call.facts = facts
+        record.http_status = self.response.status
+        await self._settle("ok" if facts.error_type is None else "error")
+        await self._reply.start(self.response.status, answer_headers(self._headers, record.request_id, len(body)))
         await self._reply.finish(body)
+
+    async def _keep(self, remembered: Mapping[str, bytes]) -> None:
+        if remembered and self._remember is not None:
+            await self._remember(remembered)
 
     async def _settle(self, status: str) -> None:
         self._call.record.status = status
         self._reply.let_go()
         await self._write(self._call)
+
+
+def _raise_failure(stream: AnswerStream) -> None:
+    if stream.failure is not None:
+        raise stream.failure

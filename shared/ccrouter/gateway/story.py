@@ -9,27 +9,24 @@ import logging
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import monotonic_s
-from ccrouter.dialects.anthropic.stream import StreamFacts
-from ccrouter.errors import (
-    ApiError,
-    InternalFault,
-    StorageAway,
-    UpstreamError,
-    UpstreamRefused,
-    Verdict,
-)
+from ccrouter.credentials.kinds import Credential
+from ccrouter.dialects.anthropic.stream import AnthropicStream
+from ccrouter.dialects.anthropic.whole import read_message
+from ccrouter.errors import ApiError, InternalFault, StorageAway, UpstreamError, UpstreamRefused
 from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, storage_away
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
+from ccrouter.gateway.once_more import OnceMore
 from ccrouter.gateway.relay import Relay
-from ccrouter.http import header
+from ccrouter.http import Headers, HttpRequest, header
+from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.meter import meter
 from ccrouter.metering.record import Attempt
-from ccrouter.platforms.contract import MESSAGES, Ask
-from ccrouter.platforms.registry import PLATFORMS, SELF_ANSWERING
-from ccrouter.ports import CallLog, Directory, Reply, SendUpstream
-from ccrouter.routing.mapping import resolve
-from ccrouter.routing.plan import Candidate, plan
+from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Whole
+from ccrouter.platforms.registry import SELF_ANSWERING, platform_named
+from ccrouter.ports import Outside, Reply, UpstreamResponse
+from ccrouter.routing.mapping import Target, resolve
+from ccrouter.routing.plan import Candidate, next_position, plan
 
 REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
@@ -41,10 +38,8 @@ _log = logging.getLogger("ccrouter.gateway")
 class Gateway:
     """Answers requests. One for a process; it keeps nothing between requests."""
 
-    def __init__(self, directory: Directory, upstream: SendUpstream, call_log: CallLog) -> None:
-        self._directory = directory
-        self._upstream = upstream
-        self._call_log = call_log
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
 
     async def answer(self, call: Call, ask: Ask, key: ApiKey, reply: Reply) -> None:
         """Answers a request of a valid key and writes its record.
@@ -89,70 +84,146 @@ class Gateway:
     async def _tell(self, call: Call, ask: Ask, key: ApiKey, reply: Reply) -> None:
         record, model = call.record, ask.request.model
         key.check_model(model)
-        routing = await self._directory.routing()
+        routing = await self._outside.directory.routing()
         call.prices = routing.prices
         resolution = resolve(model, key.mapping, routing.default_mapping)
         record.slot, record.rule = resolution.slot, resolution.rule
         candidates = plan(model, resolution, key.mapping, routing.credentials, call.conversation)
         record.timings.admission_ms = call.since_arrival_ms()
-        for position, candidate in enumerate(candidates):
+        position = 0
+        while True:
+            candidate = candidates[position]
             is_last = position == len(candidates) - 1
             try:
-                await self._attempt(call, ask, candidate, reply, may_fall_back=not is_last)
+                await self._try(call, ask, candidate, reply, may_fall_back=not is_last)
             except UpstreamError as failure:
-                if is_last or failure.verdict is Verdict.FINAL:
+                following = next_position(candidates, position, failure.verdict)
+                if following is None:
                     await self._fail(call, failure, candidate, reply)
                     return
+                position = following
             else:
                 return
 
-    async def _attempt(self, call: Call, ask: Ask, candidate: Candidate, reply: Reply, *, may_fall_back: bool) -> None:
+    async def _try(self, call: Call, ask: Ask, candidate: Candidate, reply: Reply, *, may_fall_back: bool) -> None:
+        """All that is tried on one credential. Raises the last UpstreamError, if the client has been sent nothing.
+
+        A platform may want its request changed, its token renewed or the same once more after a pause; each is tried
+        only as often as the failure says (`errors.Consequence`).
+        """
+        target, credential = candidate.target, candidate.credential
+        if credential is None:
+            answer = SELF_ANSWERING[target.platform].answer(ask, target.model)
+            await self._send_canned(call, candidate, answer, reply)
+            return
+        once_more = OnceMore()
+        credential = await self._signed_in(call, candidate, credential)
+        opened = await self._open(ask, target, credential)
+        while True:
+            if isinstance(opened, CannedAnswer):
+                await self._send_canned(call, candidate, opened, reply)
+                return
+            try:
+                await self._attempt(call, ask, candidate, opened, reply, may_fall_back=may_fall_back)
+                return
+            except UpstreamError as failure:
+                step = once_more.after(failure, opened)
+                if step.renew:
+                    credential = await self._renewed(call, candidate, credential, step.renew)
+                    opened = await self._open(ask, target, credential)
+                elif step.exchange is not None:
+                    opened = step.exchange
+                elif step.wait_s is not None:
+                    await asyncio.sleep(step.wait_s)
+                else:
+                    instead = opened.count_instead(failure) if ask.operation == COUNT_TOKENS else None
+                    if instead is None:
+                        raise
+                    opened = instead
+
+    async def _signed_in(self, call: Call, candidate: Candidate, credential: Credential) -> Credential:
+        try:
+            return await self._outside.sign_ins.signed_in(credential)
+        except UpstreamError as failure:
+            _note(call, candidate, failure)
+            raise
+
+    async def _renewed(self, call: Call, candidate: Candidate, credential: Credential, what: str) -> Credential:
+        try:
+            return await self._outside.sign_ins.renew(credential, what)
+        except UpstreamError as failure:
+            _note(call, candidate, failure)
+            raise
+
+    async def _open(self, ask: Ask, target: Target, credential: Credential) -> Exchange | CannedAnswer:
+        platform, aim = platform_named(target.platform), Aim(target.model, target.effort)
+        needs = platform.needs(ask, aim)
+        found = Found()
+        if needs is not NOTHING:
+            media = {url: await self._outside.media.fetch(url) for url in needs.urls}
+            remembered = await self._outside.memory.recall(ask.key_id, needs.tool_use_ids) if needs.tool_use_ids else {}
+            found = Found(remembered, media)
+        return platform.open(ask, aim, credential, found)
+
+    async def _attempt(
+        self, call: Call, ask: Ask, candidate: Candidate, exchange: Exchange, reply: Reply, *, may_fall_back: bool
+    ) -> None:
         """One try. Raises UpstreamError as long as the client has been sent nothing."""
-        target, credential, record = candidate.target, candidate.credential, call.record
+        record = call.record
         call.facts = StreamFacts()
-        attempt = Attempt(
-            platform=target.platform,
-            model=target.model,
-            credential_id=credential.id if credential else None,
-            credential_name=credential.name if credential else None,
-        )
-        record.attempts.append(attempt)
-        record.platform, record.model = target.platform, target.model
-        record.credential_id, record.credential_name = attempt.credential_id, attempt.credential_name
+        attempt = _begin_attempt(call, candidate)
         began_s = monotonic_s()
         try:
-            if credential is None:
-                await self._relay_canned(call, ask, candidate, attempt, reply, may_fall_back=may_fall_back)
-                return
-            platform = PLATFORMS[target.platform]
-            response = await self._upstream.send(platform.build_request(ask, target.model, credential))
+            response = await self._outside.upstream.send(exchange.request())
+            relay = None
             try:
                 attempt.status = response.status
                 record.timings.connect_ms = response.connect_ms
-                record.upstream_request_id = header(response.headers, "request-id")
+                record.upstream_request_id = _upstream_id(response.headers)
                 if response.status // 100 != 2:
                     body = await response.read_all(REFUSAL_LIMIT, _REFUSAL_SILENCE_S)
-                    raise platform.read_refusal(response.status, response.headers, body, credential)
-                headers = platform.answer_headers(response.headers, credential)
-                relay = Relay(call, attempt, response, headers, reply, self._write_as_is, may_fall_back=may_fall_back)
-                await relay.run(platform.stream())
+                    raise exchange.read_refusal(response.status, response.headers, body)
+                relay = Relay(
+                    call,
+                    attempt,
+                    response,
+                    exchange.answer_headers(response.headers),
+                    reply,
+                    self._write_as_is,
+                    may_fall_back=may_fall_back,
+                    go_on=lambda request: self._go_on(request, exchange),
+                    remember=lambda remembered: self._outside.memory.remember(ask.key_id, remembered),
+                )
+                await relay.run(exchange)
             finally:
-                response.close()
+                (relay.response if relay else response).close()
         except UpstreamError as failure:
             attempt.outcome, attempt.reason = failure.outcome, failure.message
             raise
         finally:
             attempt.ms = round((monotonic_s() - began_s) * 1000)
 
-    async def _relay_canned(
-        self, call: Call, ask: Ask, candidate: Candidate, attempt: Attempt, reply: Reply, *, may_fall_back: bool
-    ) -> None:
-        platform = SELF_ANSWERING[candidate.target.platform]
-        answer = platform.answer(ask, candidate.target.model)
+    async def _go_on(self, request: HttpRequest, exchange: Exchange) -> UpstreamResponse:
+        """The response with the next part of an answer."""
+        response = await self._outside.upstream.send(request)
+        if response.status // 100 != 2:
+            body = await response.read_all(REFUSAL_LIMIT, _REFUSAL_SILENCE_S)
+            response.close()
+            raise exchange.read_refusal(response.status, response.headers, body)
+        return response
+
+    async def _send_canned(self, call: Call, candidate: Candidate, answer: CannedAnswer, reply: Reply) -> None:
+        """An answer of our own."""
+        call.facts = StreamFacts()
+        attempt = _begin_attempt(call, candidate)
         attempt.status = answer.status
         response = CannedResponse(answer)
-        relay = Relay(call, attempt, response, answer.headers, reply, self._write_as_is, may_fall_back=may_fall_back)
-        await relay.run(platform.stream())
+        relay = Relay(call, attempt, response, answer.headers, reply, self._write_as_is, may_fall_back=False)
+        if (header(answer.headers, "content-type") or "").startswith("text/event-stream"):
+            await relay.run_stream(AnthropicStream())
+        else:
+            body = await response.read_all(REFUSAL_LIMIT, 0.0)
+            await relay.run_whole(Whole(body, read_message(body, counts=call.record.kind == COUNT_TOKENS)))
 
     async def _fail(self, call: Call, failure: UpstreamError, candidate: Candidate, reply: Reply) -> None:
         """The last attempt failed before anything was sent: the platform's own error, or ours."""
@@ -194,5 +265,41 @@ class Gateway:
         if record.status == "aborted" and record.http_status is None:
             record.http_status = 499
         if record.kind == MESSAGES and call.ask is not None and call.prices is not None:
-            meter(record, facts.usage, call.ask.request, call.prices, final=facts.stopped)
-        await self._call_log.record(record)
+            meter(
+                record,
+                facts.usage,
+                call.ask.request,
+                call.prices,
+                final=facts.stopped,
+                estimated=facts.usage_estimated,
+            )
+        await self._outside.call_log.record(record)
+
+
+def _begin_attempt(call: Call, candidate: Candidate) -> Attempt:
+    """A new attempt in the record, which names its target from here on."""
+    target, credential, record = candidate.target, candidate.credential, call.record
+    attempt = Attempt(
+        platform=target.platform,
+        model=target.model,
+        credential_id=credential.id if credential else None,
+        credential_name=credential.name if credential else None,
+    )
+    record.attempts.append(attempt)
+    record.platform, record.model = target.platform, target.model
+    record.credential_id, record.credential_name = attempt.credential_id, attempt.credential_name
+    return attempt
+
+
+def _note(call: Call, candidate: Candidate, failure: UpstreamError) -> None:
+    """An attempt that failed before a request could be sent."""
+    attempt = _begin_attempt(call, candidate)
+    attempt.outcome, attempt.reason = failure.outcome, failure.message
+
+
+def _upstream_id(headers: Headers) -> str | None:
+    """The platform's own id for the request, under the names that platforms use."""
+    for name in ("request-id", "x-amzn-requestid", "x-request-id", "x-cloudaicompanion-trace-id"):
+        if (value := header(headers, name)) is not None:
+            return value
+    return None

@@ -13,18 +13,25 @@ FREE_PLATFORMS = frozenset({"sandbox"})
 
 
 def meter(
-    record: CallRecord, raw_usage: dict[str, Any], request: MessagesRequest, prices: PriceTable, *, final: bool
+    record: CallRecord,
+    raw_usage: dict[str, Any],
+    request: MessagesRequest,
+    prices: PriceTable,
+    *,
+    final: bool,
+    estimated: bool = False,
 ) -> None:
     """Fills a record's usage and cost from the merged usage object of an answer.
 
     `final` is False where the answer broke off: the counts are then a lower bound and are priced as such.
+    `estimated`: the platform named no counts, so they are our own estimate.
     """
     if not raw_usage:
         return
     parts = bills(raw_usage, only_1h=request.asks_only_1h_cache)
     record.usage = total_usage(parts)
     record.usage_raw = raw_usage
-    record.usage_state = "final" if final else "partial"
+    record.usage_state = "partial" if not final else "estimated" if estimated else "final"
     if record.platform in FREE_PLATFORMS or record.platform is None or record.model is None:
         return
     record.cost = rate(parts, record.platform, record.model, record.at, prices)

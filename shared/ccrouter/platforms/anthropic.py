@@ -3,9 +3,20 @@
 from ccrouter.credentials.kinds import Credential
 from ccrouter.dialects.anthropic.errors import foreign_message, kind_of, read_error
 from ccrouter.dialects.anthropic.stream import AnthropicStream
-from ccrouter.errors import UpstreamRefused, Verdict
+from ccrouter.dialects.anthropic.whole import read_message
+from ccrouter.errors import Consequence, Trouble, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.http import Headers, HttpRequest, header
-from ccrouter.platforms.contract import COUNT_TOKENS, Ask
+from ccrouter.platforms.contract import (
+    COUNT_TOKENS,
+    NOTHING,
+    Aim,
+    Ask,
+    CannedAnswer,
+    Exchange,
+    Found,
+    Needs,
+    Whole,
+)
 
 BASE_URL = "https://api.anthropic.com"
 DEFAULT_VERSION = "2023-06-01"
@@ -28,23 +39,31 @@ class Anthropic:
 
     name = "anthropic"
 
-    def build_request(self, ask: Ask, model: str, credential: Credential) -> HttpRequest:
+    def needs(self, ask: Ask, aim: Aim) -> Needs:
+        """Nothing: the bytes go on as they are."""
+        return NOTHING
+
+    def open(self, ask: Ask, aim: Aim, credential: Credential, found: Found) -> "AnthropicExchange":
+        """See `Platform.open`."""
+        return AnthropicExchange(ask, aim, credential)
+
+
+class AnthropicExchange:
+    """See `platforms.contract.Exchange`."""
+
+    stream_types = frozenset({"text/event-stream"})
+
+    def __init__(self, ask: Ask, aim: Aim, credential: Credential) -> None:
+        self.ask = ask
+        self.aim = aim
+        self.credential = credential
+
+    def request(self) -> HttpRequest:
         """The client's request at the credential's address, with the credential in place of the client's key."""
+        ask, credential = self.ask, self.credential
         path = "/v1/messages/count_tokens" if ask.operation == COUNT_TOKENS else "/v1/messages"
         query = f"?{ask.query}" if ask.query else ""
-        headers = [
-            (name, value)
-            for name, value in ask.headers
-            if name in _FORWARDED or (name.startswith(_FORWARDED_PREFIXES) and name != "anthropic-beta")
-        ]
-        if (betas := header(ask.headers, "anthropic-beta")) is not None:
-            headers.append(("anthropic-beta", betas))
-        if header(headers, "anthropic-version") is None:
-            headers.append(("anthropic-version", DEFAULT_VERSION))
-        if header(headers, "content-type") is None:
-            headers.append(("content-type", "application/json"))
-        # Identity, so that a stream can be metered without decoding it (§12).
-        headers.append(("accept-encoding", "identity"))
+        headers = forwarded_headers(ask.headers)
         if "auth_token" in credential.auth:
             headers.append(("authorization", f"Bearer {credential.auth['auth_token']}"))
         else:
@@ -53,7 +72,7 @@ class Anthropic:
             "POST",
             f"{(credential.base_url or BASE_URL).rstrip('/')}{path}{query}",
             headers,
-            ask.request.with_model(model),
+            ask.request.with_model(self.aim.model),
             open_network=credential.open_network,
         )
 
@@ -61,9 +80,14 @@ class Anthropic:
         """Fresh state for one streamed answer."""
         return AnthropicStream()
 
-    def read_refusal(self, status: int, headers: Headers, body: bytes, credential: Credential) -> UpstreamRefused:
+    def read_whole(self, body: bytes) -> Whole:
+        """The answer as it came; what it says is read from a copy."""
+        return Whole(body, read_message(body, counts=self.ask.operation == COUNT_TOKENS))
+
+    def read_refusal(self, status: int, headers: Headers, body: bytes) -> UpstreamRefused:
         """Anthropic's own errors keep every byte, since clients match their wording; others are put into the shape."""
         known = read_error(body)
+        asked_wait = header(headers, "retry-after")
         if status < 400:
             # Clients take a redirect for a failure (§1), and following one would carry the credential elsewhere.
             status, known = 502, None
@@ -79,19 +103,59 @@ class Anthropic:
             kind,
             message,
             verdict=verdict,
-            headers=_translated(headers) if known is None else self.answer_headers(headers, credential),
+            headers=_translated(headers) if known is None else self.answer_headers(headers),
             body=body,
             on_credential=status in _ON_CREDENTIAL,
+            consequence=_consequence(status, asked_wait, self.aim.model),
         )
 
-    def answer_headers(self, headers: Headers, credential: Credential) -> Headers:
+    def answer_headers(self, headers: Headers) -> Headers:
         """Those headers of an answer that a client may see; limits only where the credential's option says so."""
-        shows_limits = bool(credential.options.get("forward_rate_limits"))
+        shows_limits = bool(self.credential.options.get("forward_rate_limits"))
         return [
             (name, value)
             for name, value in headers
             if name in _RETURNED or (shows_limits and name.startswith(_LIMIT_HEADERS))
         ]
+
+    def mend(self, refusal: UpstreamRefused) -> Exchange | None:
+        """Nothing is mended here: clients recover by the platform's own words."""
+        return None
+
+    def count_instead(self, failure: UpstreamError) -> CannedAnswer | None:
+        """The platform counts, or its error stands."""
+        return None
+
+
+def forwarded_headers(headers: Headers) -> list[tuple[str, str]]:
+    """What goes on of a client's headers to a platform that speaks Anthropic's API (anthropic-messages.md §3)."""
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name in _FORWARDED or (name.startswith(_FORWARDED_PREFIXES) and name != "anthropic-beta")
+    ]
+    if (betas := header(headers, "anthropic-beta")) is not None:
+        kept.append(("anthropic-beta", betas))
+    if header(kept, "anthropic-version") is None:
+        kept.append(("anthropic-version", DEFAULT_VERSION))
+    if header(kept, "content-type") is None:
+        kept.append(("content-type", "application/json"))
+    # Identity, so that a stream can be metered without decoding it (§12).
+    kept.append(("accept-encoding", "identity"))
+    return kept
+
+
+def _consequence(status: int, asked_wait: str | None, model: str) -> Consequence:
+    wait = float(asked_wait) if asked_wait is not None and asked_wait.isdecimal() else None
+    if status in (429, 529):
+        return Consequence(Trouble.THROTTLED, wait, scope=model)
+    if status == 401:
+        return Consequence(Trouble.UNAUTHORIZED)
+    if status == 402:
+        return Consequence(Trouble.REFUSED)
+    if status == 408 or status >= 500:
+        return Consequence(Trouble.FAULT, wait, scope=model)
+    return Consequence()
 
 
 def _translated(headers: Headers) -> Headers:

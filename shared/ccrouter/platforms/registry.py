@@ -1,17 +1,29 @@
-"""Which platforms there are."""
+"""Which platforms there are; the module of each is loaded at its first use, so that a start stays short."""
 
-from ccrouter.platforms.anthropic import Anthropic
+from functools import cache
+from importlib import import_module
+
 from ccrouter.platforms.contract import Platform, SelfAnswering
 from ccrouter.platforms.sandbox import Sandbox
 
-PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in (Anthropic(),)}
-"""Platforms that are asked over the network with a credential."""
+PLATFORMS: dict[str, str] = {
+    "anthropic": "ccrouter.platforms.anthropic:Anthropic",
+}
+"""Platforms that are asked over the network with a credential, by name: module and class."""
 
 SELF_ANSWERING: dict[str, SelfAnswering] = {platform.name: platform for platform in (Sandbox(),)}
 """Platforms that need neither."""
 
 UNMAPPED_PLATFORM = "anthropic"
 """Where names go that no mapping knows."""
+
+
+@cache
+def platform_named(name: str) -> Platform:
+    """The platform of this name. Raises KeyError for one that is not in PLATFORMS."""
+    module, _, class_name = PLATFORMS[name].partition(":")
+    platform: Platform = getattr(import_module(module), class_name)()
+    return platform
 
 
 def is_platform(name: str) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from ccrouter.dialects.anthropic.stream import AnthropicStream
 from ccrouter.ids import uuid7
-from ccrouter.platforms.contract import COUNT_TOKENS, Ask, CannedAnswer
+from ccrouter.platforms.contract import COUNT_TOKENS, Ask, CannedAnswer, canned_json
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; good enough for a platform that costs nothing."""
@@ -28,7 +28,7 @@ class Sandbox:
         """A message, streamed or whole as asked; a token estimate for `count_tokens`."""
         prompt_tokens = max(1, len(ask.request.body) // CHARACTERS_PER_TOKEN)
         if ask.operation == COUNT_TOKENS:
-            return _json_answer({"input_tokens": prompt_tokens})
+            return canned_json({"input_tokens": prompt_tokens})
         text = _text_for(_last_user_text(ask.request.member("messages")))
         message: dict[str, Any] = {
             "id": f"msg_sandbox_{uuid7().hex}",
@@ -45,7 +45,7 @@ class Sandbox:
             return CannedAnswer(
                 200, (("content-type", "text/event-stream; charset=utf-8"),), _streamed(message, text, usage)
             )
-        return _json_answer(
+        return canned_json(
             message
             | {
                 "content": [{"type": "text", "text": text}],
@@ -57,13 +57,6 @@ class Sandbox:
     def stream(self) -> AnthropicStream:
         """Fresh state for one streamed answer."""
         return AnthropicStream()
-
-
-def _json_answer(document: dict[str, Any]) -> CannedAnswer:
-    async def pieces() -> AsyncIterator[bytes]:
-        yield msgspec.json.encode(document)
-
-    return CannedAnswer(200, (("content-type", "application/json"),), pieces())
 
 
 async def _streamed(message: dict[str, Any], text: str, usage: dict[str, int]) -> AsyncIterator[bytes]:

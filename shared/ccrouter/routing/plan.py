@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ccrouter.credentials.kinds import Credential
-from ccrouter.errors import NO_RETRY, NotFound, Unavailable
+from ccrouter.errors import NO_RETRY, NotFound, Unavailable, Verdict
 from ccrouter.platforms.registry import PLATFORMS, SELF_ANSWERING, UNMAPPED_PLATFORM
 from ccrouter.routing.mapping import Mapping, Resolution, Target
 
@@ -50,6 +50,23 @@ def plan(
             extra=NO_RETRY,
         )
     return candidates
+
+
+def next_position(candidates: Sequence[Candidate], position: int, verdict: Verdict) -> int | None:
+    """Which candidate is tried after the one at `position` failed; None where nothing else may be tried.
+
+    After a refusal no further account of that platform is tried, in later targets neither (`product.md` §4).
+    """
+    if verdict is Verdict.FINAL:
+        return None
+    failed = candidates[position]
+    for following in range(position + 1, len(candidates)):
+        candidate = candidates[following]
+        if verdict is Verdict.NEXT_CREDENTIAL or (
+            candidate.target_index != failed.target_index and candidate.target.platform != failed.target.platform
+        ):
+            return following
+    return None
 
 
 def nowhere(model: str, mapping: Mapping) -> str:

@@ -1,0 +1,60 @@
+"""Images and documents behind URLs, for platforms that do not fetch them (gemini.md §3, bedrock.md §4).
+
+They are fetched through the upstream leg, so that its rules hold: public addresses only, checked at connect time.
+"""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from ccrouter.errors import InvalidRequest, UpstreamError
+from ccrouter.http import HttpRequest, header
+from ccrouter.platforms.contract import Media
+from ccrouter.ports import SendUpstream
+
+_LIMIT = 20 * 1024 * 1024
+_WITHIN_S = 10.0
+_MOST_REDIRECTS = 3
+
+
+class UpstreamMedia:
+    """Implements `ports.FetchMedia`."""
+
+    def __init__(self, upstream: SendUpstream) -> None:
+        self._upstream = upstream
+
+    async def fetch(self, url: str) -> Media:
+        """What stands behind a URL. Raises InvalidRequest naming the URL and the reason."""
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                return await self._follow(url)
+        except UpstreamError as error:
+            raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: {error.message}") from None
+        except TimeoutError:
+            raise InvalidRequest(f"The URL {_shown(url)} did not answer within {_WITHIN_S:g} s.") from None
+
+    async def _follow(self, url: str) -> Media:
+        asked = url
+        for _ in range(_MOST_REDIRECTS + 1):
+            if urlsplit(asked).scheme not in ("https", "http"):
+                raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: only http and https are.")
+            response = await self._upstream.send(HttpRequest("GET", asked, (("accept", "*/*"),), b""))
+            try:
+                location = header(response.headers, "location")
+                if 300 <= response.status < 400 and location is not None and "://" in location:
+                    asked = location
+                    continue
+                if response.status != 200:
+                    raise InvalidRequest(
+                        f"The URL {_shown(url)} could not be fetched: it answered with status {response.status}."
+                    )
+                body = await response.read_all(_LIMIT, _WITHIN_S)
+                kind = (header(response.headers, "content-type") or "").partition(";")[0].strip().lower()
+                return Media(kind or "application/octet-stream", body)
+            finally:
+                response.close()
+        raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: it leads from one address to the next.")
+
+
+def _shown(url: str) -> str:
+    """A URL without its query, which may hold a secret."""
+    return url.partition("?")[0][:200]
