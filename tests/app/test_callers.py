@@ -1,6 +1,7 @@
 """Who may ask: keys in either header, and what a key is bound to (anthropic-messages.md §2.1, §9.2)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.app.asking import ask, assert_own_error, row_of
@@ -116,7 +117,7 @@ def test_a_key_that_ends_later_works_now(router: RunningRouter) -> None:
     ],
 )
 def test_what_a_key_is_bound_to_is_told_and_not_repeated(
-    router: RunningRouter, fields: dict[str, list[str]], named: str
+    router: RunningRouter, fields: dict[str, Any], named: str
 ) -> None:
     """403 that names the bound; the row belongs to the key; nothing reaches the platform."""
     secret = router.new_key(**fields)
