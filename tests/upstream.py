@@ -66,7 +66,11 @@ def event(name: str, data: dict[str, Any]) -> bytes:
 
 
 def message_events(
-    *blocks: dict[str, Any], stop_reason: str = "end_turn", model: str = "claude-opus-5-5", **usage: Any
+    *blocks: dict[str, Any],
+    stop_reason: str = "end_turn",
+    stop_details: dict[str, Any] | None = None,
+    model: str = "claude-opus-5-5",
+    **usage: Any,
 ) -> list[bytes]:
     """The events of a whole answer. A block is `{"type": "text", "text": …}` or any other, given as it ends up."""
     counts = {"input_tokens": 12, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0} | usage
@@ -83,7 +87,9 @@ def message_events(
     events = [event("message_start", {"type": "message_start", "message": message})]
     for index, block in enumerate(blocks):
         events += _block_events(index, block)
-    delta = {"stop_reason": stop_reason, "stop_sequence": None}
+    delta: dict[str, Any] = {"stop_reason": stop_reason, "stop_sequence": None}
+    if stop_details is not None:
+        delta["stop_details"] = stop_details
     events.append(
         event("message_delta", {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7} | usage})
     )
@@ -95,7 +101,7 @@ def _block_events(index: int, block: dict[str, Any]) -> list[bytes]:
     start, deltas = block, []
     if block["type"] == "text":
         start, deltas = {"type": "text", "text": ""}, [{"type": "text_delta", "text": block["text"]}]
-    elif block["type"] == "tool_use":
+    elif block["type"] in ("tool_use", "server_tool_use"):
         text = block["input"] if isinstance(block["input"], str) else json.dumps(block["input"])
         start = {**block, "input": {}}
         deltas = [{"type": "input_json_delta", "partial_json": text}]
@@ -173,6 +179,7 @@ class FakeUpstream:
         self._secret = secret
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._writers: set[asyncio.StreamWriter] = set()
         self.url = ""
         self.reset()
 
@@ -185,6 +192,10 @@ class FakeUpstream:
         self.seen: list[Seen] = []
         self.side_requests: list[Seen] = []
         self.violations: list[str] = []
+
+    def drop_connections(self) -> None:
+        """Closes every connection, so that a caller's next request comes on a fresh one."""
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(10)
 
     def __enter__(self) -> "FakeUpstream":
         self._thread.start()
@@ -219,13 +230,19 @@ class FakeUpstream:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _drop(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._writers.discard(writer)
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
