@@ -133,6 +133,15 @@ class RunningRouter:
         keys.create(self.services.engine, self.admin.id, secret, values)
         return secret
 
+    def key_for_platform(self, url: str) -> str:
+        """The secret of a key whose requests go to another platform at this address, and to no other."""
+        name = f"m-{uuid.uuid4().hex}"
+        fields = {"name": name, "base_url": url, "models": [name]}
+        made = credentials.create(self.services.engine, self.services.vault, "anthropic", {"api_key": "k"}, fields)
+        # What was read before does not know it; the next request reads anew.
+        self.services.directory._routing = None
+        return self.new_key({"opus": [{"platform": "anthropic", "model": name, "credential_id": made.id}]})
+
     def client(self, **headers: str) -> httpx2.Client:
         """An HTTP client for the router's address."""
         return httpx2.Client(base_url=self.url, headers=headers, timeout=30)

@@ -1,0 +1,77 @@
+"""Errors of the platform: Anthropic's go through byte for byte, those about our credential never (§9, §10)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.app.asking import STREAMED, ask, assert_own_error, row_of
+from tests.services import UPSTREAM_SECRET, RunningRouter
+from tests.upstream import Answer
+
+FILE = Path(__file__).parent.parent / "fixtures" / "anthropic-sse" / "error-bodies.json"
+ENTRIES: list[dict[str, Any]] = json.loads(FILE.read_text())
+ON_CREDENTIAL = (401, 402, 403)
+RELAYED = [entry for entry in ENTRIES if entry["status"] not in ON_CREDENTIAL]
+STEERING = ("content-type", "request-id", "retry-after", "x-should-retry")
+
+
+def raw(entry: dict[str, Any]) -> bytes:
+    """The entry's body, written as no encoder of ours would."""
+    return json.dumps(entry["body"], indent=3, ensure_ascii=True).encode()
+
+
+def test_no_entry_is_left_out() -> None:
+    """Nothing below passes because entries are missing."""
+    assert (len(ENTRIES), len(RELAYED)) == (15, 12)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("entry", RELAYED, ids=lambda entry: f"{entry['status']} {entry['note'][:20]}")
+def test_an_error_of_the_platform_arrives_unchanged(
+    router: RunningRouter, entry: dict[str, Any], streamed: bool
+) -> None:
+    """Status, every byte, and the headers that steer clients; what discloses the account stays here."""
+    body, headers = raw(entry), tuple(entry["headers"].items())
+    router.upstream.script = [Answer("json", entry["status"], headers, (body,))]
+    answer = ask(router, router.new_key(), STREAMED if streamed else None)
+    assert (entry["status"], body) == (answer.status_code, answer.content)
+    expected = {name: entry["headers"].get(name) for name in STEERING}
+    assert expected == {name: answer.headers.get(name) for name in STEERING}
+    assert not [name for name in answer.headers if name.startswith("anthropic-")]
+    row = row_of(router, answer)
+    error = entry["body"]["error"]
+    assert (row["status"], row["http_status"]) == ("error", entry["status"])
+    assert row["error"] == {"type": error["type"], "message": error["message"]}
+    assert row["upstream_request_id"] == entry["headers"]["request-id"]
+    assert (row["usage"], row["cost"], row["cost_state"]) == (None, None, "none")
+    assert len(router.upstream.seen) == 1
+
+
+@pytest.mark.parametrize("status", ON_CREDENTIAL)
+def test_a_refused_credential_is_not_told_as_the_clients_fault(router: RunningRouter, status: int) -> None:
+    """The router's own 503 that is not repeated; the row says what the platform said, the client is not told."""
+    (entry,) = [entry for entry in ENTRIES if entry["status"] == status]
+    router.upstream.script = [Answer("json", status, tuple(entry["headers"].items()), (raw(entry),))]
+    answer = ask(router, router.new_key())
+    message = assert_own_error(answer, 503, "api_error")
+    assert "anthropic" in message
+    assert "administrator" in message
+    assert answer.headers["x-should-retry"] == "false"
+    assert UPSTREAM_SECRET not in answer.text
+    assert entry["body"]["error"]["message"] not in answer.text
+    row = row_of(router, answer)
+    (attempt,) = row["attempts"]
+    assert (attempt["status"], attempt["outcome"]) == (status, "refused")
+    assert attempt["reason"] == entry["body"]["error"]["message"]
+
+
+def test_an_error_in_a_foreign_shape_is_put_into_ours(router: RunningRouter) -> None:
+    """Claude Code recognises the shape; the words are the platform's, its status too."""
+    foreign = b'{"error":{"message":"model is busy","code":"busy"}}'
+    headers = (("content-type", "application/json"), ("retry-after", "7"), ("set-cookie", "a=b"), ("server", "x"))
+    router.upstream.script = [Answer("json", 503, headers, (foreign,))]
+    answer = ask(router, router.new_key())
+    assert assert_own_error(answer, 503, "api_error") == "model is busy"
+    assert answer.headers["retry-after"] == "7"
+    assert not {"set-cookie", "server"} & set(answer.headers)
