@@ -75,3 +75,12 @@ def test_an_error_in_a_foreign_shape_is_put_into_ours(router: RunningRouter) -> 
     assert assert_own_error(answer, 503, "api_error") == "model is busy"
     assert answer.headers["retry-after"] == "7"
     assert not {"set-cookie", "server"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("wait", ["61", "9" * 5000, "Wed, 21 Oct 2037 07:28:00 GMT", "soon", "-5", "1.5"])
+def test_an_odd_wait_of_a_foreign_error_is_not_passed_on(router: RunningRouter, wait: str) -> None:
+    """Only whole seconds below a minute reach a client, whatever the platform says."""
+    router.upstream.script = [Answer("json", 429, (("content-type", "text/plain"), ("retry-after", wait)), (b"no",))]
+    answer = ask(router, router.new_key())
+    assert assert_own_error(answer, 429, "rate_limit_error") == "no"
+    assert "retry-after" not in answer.headers

@@ -163,7 +163,8 @@ def _translated(headers: Headers) -> Headers:
     kept = [(name, value) for name, value in headers if name in ("request-id", "x-should-retry")]
     wait = header(headers, "retry-after")
     if wait is not None and wait.isdecimal():
-        if int(wait) < 60:
+        # As a float, since a platform may send more digits than an int may have.
+        if float(wait) < 60:
             kept.append(("retry-after", str(int(wait))))
         elif header(kept, "x-should-retry") is None:
             kept.append(("x-should-retry", "false"))
