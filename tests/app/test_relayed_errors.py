@@ -84,3 +84,16 @@ def test_an_odd_wait_of_a_foreign_error_is_not_passed_on(router: RunningRouter, 
     answer = ask(router, router.new_key())
     assert assert_own_error(answer, 429, "rate_limit_error") == "no"
     assert "retry-after" not in answer.headers
+
+
+def test_an_endless_error_does_not_make_an_endless_row(router: RunningRouter) -> None:
+    """The client gets all of it, the log the beginning."""
+    words = "very " * 100_000
+    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": words}}).encode()
+    router.upstream.script = [Answer("json", 400, (("content-type", "application/json"),), (body,))]
+    answer = ask(router, router.new_key())
+    assert (400, body) == (answer.status_code, answer.content)
+    row = row_of(router, answer)
+    assert words.startswith(row["error"]["message"])
+    assert len(row["error"]["message"]) <= 2000
+    assert len(row["attempts"][0]["reason"]) <= 2000

@@ -31,6 +31,7 @@ from ccrouter.routing.plan import Candidate, next_position, plan
 REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
 _REFUSAL_SILENCE_S = 60.0
+_WORDS_KEPT = 2000
 
 _log = logging.getLogger("ccrouter.gateway")
 
@@ -261,7 +262,9 @@ class Gateway:
         if record.attempts and record.attempts[-1].ms == 0:
             record.attempts[-1].ms = record.duration_ms - (record.timings.admission_ms or 0)
         record.stop_reason = facts.stop_reason
-        record.error_type, record.error_message = facts.error_type, facts.error_message
+        record.error_type, record.error_message = facts.error_type, _shortened(facts.error_message)
+        for attempt in record.attempts:
+            attempt.reason = _shortened(attempt.reason)
         if record.status == "aborted" and record.http_status is None:
             record.http_status = 499
         if record.kind == MESSAGES and call.ask is not None and call.prices is not None:
@@ -274,6 +277,11 @@ class Gateway:
                 estimated=facts.usage_estimated,
             )
         await self._outside.call_log.record(record)
+
+
+def _shortened(words: str | None) -> str | None:
+    """A platform's words as far as a row keeps them; the client has got them whole."""
+    return None if words is None else words[:_WORDS_KEPT]
 
 
 def _begin_attempt(call: Call, candidate: Candidate) -> Attempt:
