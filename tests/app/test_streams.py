@@ -21,6 +21,7 @@ from ccrouter.gateway import relay
 
 EVENTS = message_events(text("Hello"), input_tokens=40)
 WHOLE = b"".join(EVENTS)
+ERROR = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
 
 
 @contextmanager
@@ -83,6 +84,18 @@ def test_a_silent_platform_is_bridged_before_its_first_event(
     body = ask(router, router.new_key(), STREAMED).content
     assert body.startswith(PING)
     assert body.replace(PING, b"") == WHOLE
+
+
+def test_after_an_error_event_nothing_more_comes(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error ends a stream, also when the platform forgets to close it: no ping, no waiting (§6.2, §6.4)."""
+    monkeypatch.setattr(relay, "PING_AFTER_S", 0.1)
+    router.upstream.script = [sse(EVENTS[0] + ERROR, STALL)]
+    began = time.monotonic()
+    answer = ask(router, router.new_key(), STREAMED)
+    assert EVENTS[0] + ERROR == answer.content
+    assert time.monotonic() - began < 3
+    row = row_of(router, answer)
+    assert (row["status"], row["error"]["type"], row["usage_state"]) == ("error", "overloaded_error", "partial")
 
 
 @pytest.mark.parametrize("how", [CLOSE, RESET])

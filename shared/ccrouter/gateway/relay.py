@@ -186,7 +186,7 @@ class Relay:
         await self._send_whole(msgspec.json.encode(fold(out)), stream.facts)
 
     async def _follow(self, stream: AnswerStream) -> None:
-        """Passes on what still comes after `message_stop`; the answer is complete, so a break is no fault."""
+        """Passes on what still comes after `message_stop` or an error; the answer has ended, so a break is no fault."""
         try:
             while chunk := await self.response.read(_TRAIL_S):
                 await self._reply.send(stream.feed(chunk) + stream.take_held())
@@ -208,6 +208,8 @@ class Relay:
         if not self._reply.started:
             # An empty stream goes through as one: clients know what to do with it (19-error-behaviour, empty200).
             await self._start(b"")
+        if stream.ended and not stream.translated:
+            await self._follow(stream)
         await self._reply.finish(stream.take_held())
 
     async def _break_off(self, stream: AnswerStream, error: UpstreamError) -> None:

@@ -72,8 +72,8 @@ class AnthropicStream:
 
     @property
     def ended(self) -> bool:
-        """Whether `message_stop` was seen."""
-        return self.facts.stopped
+        """Whether `message_stop` was seen, or an error: it ends a stream, whether the platform closes it or not."""
+        return self.facts.stopped or self.facts.error_type is not None
 
     def take_held(self) -> bytes:
         """The bytes that were held back, `message_stop` and what followed it."""
