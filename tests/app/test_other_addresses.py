@@ -93,6 +93,13 @@ def test_the_list_is_read_in_pages_in_both_directions(router: RunningRouter) -> 
     assert page == {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
 
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "1.5", "9" * 5000])
+def test_a_page_has_one_to_a_thousand_models(router: RunningRouter, limit: str) -> None:
+    """Anything else is told."""
+    answer = get(router, f"/v1/models?limit={limit}", router.new_key())
+    assert "limit" in assert_own_error(answer, 400, "invalid_request_error")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/", "/proxy", "/proxy/", "/proxy/api/hello", "/health"])
 def test_probes_are_answered_without_a_key_and_leave_no_row(router: RunningRouter, method: str, path: str) -> None:

@@ -1,5 +1,6 @@
 """The names a key may ask for, in the shape of Anthropic's list of models (anthropic-messages.md §11.3)."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -33,7 +34,7 @@ def list_page(models: Sequence[dict[str, Any]], query: str) -> bytes:
     """A page: `limit` (20, at most 1000), `after_id`, `before_id`. Raises InvalidRequest."""
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
     limit_text = asked.get("limit", str(_DEFAULT_LIMIT))
-    if not limit_text.isdecimal() or not 1 <= int(limit_text) <= _MAX_LIMIT:
+    if not re.fullmatch("[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= _MAX_LIMIT:
         raise InvalidRequest(f"limit: must be a number from 1 to {_MAX_LIMIT}")
     limit = int(limit_text)
     ids = [model["id"] for model in models]
