@@ -100,6 +100,15 @@ def test_a_page_has_one_to_a_thousand_models(router: RunningRouter, limit: str) 
     assert "limit" in assert_own_error(answer, 400, "invalid_request_error")
 
 
+def test_one_model_is_found_by_its_name(router: RunningRouter) -> None:
+    """Escapes in the address are resolved once."""
+    secret = router.new_key({"rules": [{"match": "a%2Fb/c", "targets": SANDBOX}], "opus": SANDBOX})
+    assert get(router, "/v1/models/claude-opus-5-5", secret).json()["display_name"] == "Claude Opus 5.5"
+    assert get(router, "/v1/models/a%252Fb/c", secret).json()["id"] == "a%2Fb/c"
+    message = assert_own_error(get(router, "/v1/models/gpt-5", secret), 404, "not_found_error")
+    assert message == "model: gpt-5"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/", "/proxy", "/proxy/", "/proxy/api/hello", "/health"])
 def test_probes_are_answered_without_a_key_and_leave_no_row(router: RunningRouter, method: str, path: str) -> None:

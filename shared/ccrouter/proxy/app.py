@@ -6,7 +6,6 @@ start stays short (performance.md §2).
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -126,7 +125,7 @@ class ProxyApp:
             if inner == _MODELS:
                 body = list_page(models, scope["query_string"].decode("latin-1"))
             else:
-                body = one_model(models, unquote(inner.removeprefix(f"{_MODELS}/")))
+                body = one_model(models, inner.removeprefix(f"{_MODELS}/"))
         except ApiError as error:
             await _refuse(reply, error)
             return
