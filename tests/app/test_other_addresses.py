@@ -8,6 +8,8 @@ from tests.app.asking import BODY, ask, assert_own_error, row_of
 from tests.services import RunningRouter
 from tests.upstream import json_answer
 
+from ccrouter.storage.directory import CachedDirectory
+
 SANDBOX = [{"platform": "sandbox", "model": "sandbox"}]
 
 
@@ -154,3 +156,21 @@ def test_another_method_is_told_the_right_one(router: RunningRouter, path: str) 
     answer = get(router, path)
     assert "POST" in assert_own_error(answer, 405, "invalid_request_error")
     assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/models"])
+def test_a_fault_before_the_gateway_keeps_the_apis_shape(
+    router: RunningRouter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """What nobody foresaw is a 500 that says so, with its cause in the log of the router only."""
+
+    async def fail(self: CachedDirectory, digest: str) -> None:
+        raise RuntimeError("boom")
+
+    secret = router.new_key()
+    monkeypatch.setattr(CachedDirectory, "find_key", fail)
+    answer = ask(router, secret, path=path) if path == "/v1/messages" else get(router, path, secret)
+    assert "boom" not in assert_own_error(answer, 500, "api_error")
+    assert "boom" in caplog.text
+    if path == "/v1/messages":
+        assert row_of(router, answer)["http_status"] == 500

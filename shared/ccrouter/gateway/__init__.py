@@ -1,8 +1,8 @@
 """The story of a request, from a valid key to a durable record."""
 
-from ccrouter.gateway.answers import error_answer, storage_away
+from ccrouter.gateway.answers import error_answer, router_fault, storage_away
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.probe import probe
 from ccrouter.gateway.story import Gateway
 
-__all__ = ["Call", "Gateway", "error_answer", "probe", "storage_away"]
+__all__ = ["Call", "Gateway", "error_answer", "probe", "router_fault", "storage_away"]

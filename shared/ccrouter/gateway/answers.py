@@ -6,6 +6,7 @@ from ccrouter.errors import (
     ApiError,
     BadGateway,
     GatewayTimeout,
+    InternalFault,
     Unavailable,
     UpstreamError,
     UpstreamForbidden,
@@ -21,6 +22,11 @@ def storage_away() -> Unavailable:
     return Unavailable(
         "This router cannot reach its database right now; please try again in a moment.", extra=(("retry-after", "5"),)
     )
+
+
+def router_fault() -> InternalFault:
+    """What a client gets when something happened that nobody foresaw."""
+    return InternalFault("The router failed to handle this request; its log names the reason.")
 
 
 def error_answer(error: ApiError, request_id: str) -> tuple[Headers, bytes]:

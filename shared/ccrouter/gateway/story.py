@@ -12,8 +12,8 @@ from ccrouter.clock import monotonic_s
 from ccrouter.credentials.kinds import Credential
 from ccrouter.dialects.anthropic.stream import AnthropicStream
 from ccrouter.dialects.anthropic.whole import read_message
-from ccrouter.errors import ApiError, InternalFault, StorageAway, UpstreamError, UpstreamRefused
-from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, storage_away
+from ccrouter.errors import ApiError, StorageAway, UpstreamError, UpstreamRefused
+from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, storage_away
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
 from ccrouter.gateway.once_more import OnceMore
@@ -62,7 +62,7 @@ class Gateway:
             task.uncancel()
         except Exception:
             _log.exception("request %s failed by a fault of the router", call.record.request_id)
-            fault = InternalFault("The router failed to handle this request; its log names the reason.")
+            fault = router_fault()
             if reply.started:
                 call.facts.error_type, call.facts.error_message = fault.kind, fault.message
                 await self._write(call, "error")

@@ -4,6 +4,7 @@ It authenticates, reads the body, and hands over to the gateway; it loads neithe
 start stays short (performance.md §2).
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 from ccrouter.access.keys import ApiKey, digest
 from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.errors import ApiError, AuthenticationFailed, NotFound, StorageAway
-from ccrouter.gateway import Call, Gateway, error_answer, storage_away
+from ccrouter.gateway import Call, Gateway, error_answer, router_fault, storage_away
 from ccrouter.http import Headers, decode_headers, header
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.messages.request import MessagesRequest
@@ -24,6 +25,8 @@ from ccrouter.proxy.body import ClientGone, check_content_type, read_body
 from ccrouter.proxy.caller import cut, said, shown_secrets
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
+
+_log = logging.getLogger("ccrouter.proxy")
 
 Scope = dict[str, Any]
 CheckReady = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
@@ -88,6 +91,16 @@ class ProxyApp:
         headers = decode_headers(scope["headers"])
         call = self._open_call(scope, headers, operation)
         try:
+            await self._admit_and_answer(call, scope, headers, receive, reply)
+        except Exception:
+            _log.exception("request %s failed by a fault of the router", call.record.request_id)
+            await self._gateway.refuse(call, router_fault(), reply)
+
+    async def _admit_and_answer(
+        self, call: Call, scope: Scope, headers: Headers, receive: Receive, reply: AsgiReply
+    ) -> None:
+        operation = call.record.kind
+        try:
             key = await self._authenticate(headers)
         except AuthenticationFailed as error:
             keep = await self._refusal_cap.admit(call.record.client_ip or "")
@@ -131,6 +144,10 @@ class ProxyApp:
             return
         except StorageAway:
             await _refuse(reply, storage_away())
+            return
+        except Exception:
+            _log.exception("%s failed by a fault of the router", scope["path"])
+            await _refuse(reply, router_fault())
             return
         await _bytes(reply, 200, body, "GET")
 
