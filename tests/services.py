@@ -237,7 +237,7 @@ def router(_shared_router: RunningRouter) -> Iterator[RunningRouter]:
     """The router of this test process, its fake platform without a script; the platform's checks must all hold."""
     _shared_router.upstream.reset()
     yield _shared_router
-    assert _shared_router.upstream.violations == []
+    assert _shared_router.upstream.violations == [], _shared_router.upstream.violations
 
 
 @pytest.fixture
@@ -245,3 +245,17 @@ def upstream(_shared_upstream: FakeUpstream) -> FakeUpstream:
     """The fake platform behind `router`."""
     _shared_upstream.reset()
     return _shared_upstream
+
+
+@pytest.fixture(scope="session")
+def _shared_platform() -> Iterator[FakeUpstream]:
+    with FakeUpstream(UPSTREAM_SECRET) as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(_shared_platform: FakeUpstream) -> FakeUpstream:
+    """A fake platform with no router before it; what a client may say to a router, it may say to this one."""
+    _shared_platform.reset()
+    _shared_platform.may_carry = ("connection", "accept-encoding", "authorization")
+    return _shared_platform
