@@ -1,12 +1,18 @@
-"""One request on its way through the router."""
+"""One request on its way through the router, and how its record is filled."""
 
 from dataclasses import dataclass, field
 
 from ccrouter.clock import monotonic_s
+from ccrouter.errors import UpstreamError
 from ccrouter.messages.facts import StreamFacts
+from ccrouter.metering.meter import meter
 from ccrouter.metering.prices import PriceTable
-from ccrouter.metering.record import CallRecord
-from ccrouter.platforms.contract import Ask
+from ccrouter.metering.record import Attempt, CallRecord
+from ccrouter.platforms.contract import MESSAGES, Ask
+from ccrouter.routing.plan import Candidate
+
+_WORDS_KEPT = 2_000
+"""How much of a platform's words a row keeps."""
 
 
 @dataclass(slots=True)
@@ -24,3 +30,55 @@ class Call:
     def since_arrival_ms(self) -> int:
         """Milliseconds since the request arrived."""
         return round((monotonic_s() - self.arrived_s) * 1000)
+
+    def begin_attempt(self, candidate: Candidate) -> Attempt:
+        """A new attempt in the record, which names its target from here on."""
+        target, credential, record = candidate.target, candidate.credential, self.record
+        attempt = Attempt(
+            platform=target.platform,
+            model=target.model,
+            credential_id=credential.id if credential else None,
+            credential_name=credential.name if credential else None,
+        )
+        record.attempts.append(attempt)
+        record.platform, record.model = target.platform, target.model
+        record.credential_id, record.credential_name = attempt.credential_id, attempt.credential_name
+        return attempt
+
+    def note_failure(self, candidate: Candidate, failure: UpstreamError) -> None:
+        """An attempt that failed before a request could be sent."""
+        attempt = self.begin_attempt(candidate)
+        attempt.outcome, attempt.reason = failure.outcome, failure.message
+
+    def complete(self) -> bool:
+        """Completes the record from what was seen; False where that was done before."""
+        if self.recorded:
+            return False
+        self.recorded = True
+        record, facts = self.record, self.facts
+        record.duration_ms = self.since_arrival_ms()
+        if record.ttft_ms is not None:
+            record.timings.generation_ms = record.duration_ms - record.ttft_ms
+        if record.attempts and record.attempts[-1].ms == 0:
+            record.attempts[-1].ms = record.duration_ms - (record.timings.admission_ms or 0)
+        record.stop_reason = facts.stop_reason
+        record.error_type, record.error_message = facts.error_type, _shortened(facts.error_message)
+        for attempt in record.attempts:
+            attempt.reason = _shortened(attempt.reason)
+        if record.status == "aborted" and record.http_status is None:
+            record.http_status = 499
+        if record.kind == MESSAGES and self.ask is not None and self.prices is not None:
+            meter(
+                record,
+                facts.usage,
+                self.ask.request,
+                self.prices,
+                final=facts.stopped,
+                estimated=facts.usage_estimated,
+            )
+        return True
+
+
+def _shortened(words: str | None) -> str | None:
+    """A platform's words as far as a row keeps them; the client has got them whole."""
+    return None if words is None else words[:_WORDS_KEPT]

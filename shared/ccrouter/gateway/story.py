@@ -20,9 +20,7 @@ from ccrouter.gateway.once_more import OnceMore
 from ccrouter.gateway.relay import Relay
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
-from ccrouter.metering.meter import meter
-from ccrouter.metering.record import Attempt
-from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Whole
+from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Whole
 from ccrouter.platforms.registry import SELF_ANSWERING, platform_named
 from ccrouter.ports import Outside, Reply, UpstreamResponse
 from ccrouter.routing.mapping import Target, resolve
@@ -31,7 +29,6 @@ from ccrouter.routing.plan import Candidate, next_position, plan
 REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
 _REFUSAL_SILENCE_S = 60.0
-_WORDS_KEPT = 2000
 
 _log = logging.getLogger("ccrouter.gateway")
 
@@ -146,14 +143,14 @@ class Gateway:
         try:
             return await self._outside.sign_ins.signed_in(credential)
         except UpstreamError as failure:
-            _note(call, candidate, failure)
+            call.note_failure(candidate, failure)
             raise
 
     async def _renewed(self, call: Call, candidate: Candidate, credential: Credential, what: str) -> Credential:
         try:
             return await self._outside.sign_ins.renew(credential, what)
         except UpstreamError as failure:
-            _note(call, candidate, failure)
+            call.note_failure(candidate, failure)
             raise
 
     async def _open(self, ask: Ask, target: Target, credential: Credential) -> Exchange | CannedAnswer:
@@ -172,7 +169,7 @@ class Gateway:
         """One try. Raises UpstreamError as long as the client has been sent nothing."""
         record = call.record
         call.facts = StreamFacts()
-        attempt = _begin_attempt(call, candidate)
+        attempt = call.begin_attempt(candidate)
         began_s = monotonic_s()
         try:
             response = await self._outside.upstream.send(exchange.request())
@@ -216,7 +213,7 @@ class Gateway:
     async def _send_canned(self, call: Call, candidate: Candidate, answer: CannedAnswer, reply: Reply) -> None:
         """An answer of our own."""
         call.facts = StreamFacts()
-        attempt = _begin_attempt(call, candidate)
+        attempt = call.begin_attempt(candidate)
         attempt.status = answer.status
         response = CannedResponse(answer)
         relay = Relay(call, attempt, response, answer.headers, reply, self._write_as_is, may_fall_back=False)
@@ -251,58 +248,9 @@ class Gateway:
         await self._write_as_is(call)
 
     async def _write_as_is(self, call: Call) -> None:
-        """Completes the record from what was seen and makes it durable; a second call does nothing."""
-        if call.recorded:
-            return
-        call.recorded = True
-        record, facts = call.record, call.facts
-        record.duration_ms = call.since_arrival_ms()
-        if record.ttft_ms is not None:
-            record.timings.generation_ms = record.duration_ms - record.ttft_ms
-        if record.attempts and record.attempts[-1].ms == 0:
-            record.attempts[-1].ms = record.duration_ms - (record.timings.admission_ms or 0)
-        record.stop_reason = facts.stop_reason
-        record.error_type, record.error_message = facts.error_type, _shortened(facts.error_message)
-        for attempt in record.attempts:
-            attempt.reason = _shortened(attempt.reason)
-        if record.status == "aborted" and record.http_status is None:
-            record.http_status = 499
-        if record.kind == MESSAGES and call.ask is not None and call.prices is not None:
-            meter(
-                record,
-                facts.usage,
-                call.ask.request,
-                call.prices,
-                final=facts.stopped,
-                estimated=facts.usage_estimated,
-            )
-        await self._outside.call_log.record(record)
-
-
-def _shortened(words: str | None) -> str | None:
-    """A platform's words as far as a row keeps them; the client has got them whole."""
-    return None if words is None else words[:_WORDS_KEPT]
-
-
-def _begin_attempt(call: Call, candidate: Candidate) -> Attempt:
-    """A new attempt in the record, which names its target from here on."""
-    target, credential, record = candidate.target, candidate.credential, call.record
-    attempt = Attempt(
-        platform=target.platform,
-        model=target.model,
-        credential_id=credential.id if credential else None,
-        credential_name=credential.name if credential else None,
-    )
-    record.attempts.append(attempt)
-    record.platform, record.model = target.platform, target.model
-    record.credential_id, record.credential_name = attempt.credential_id, attempt.credential_name
-    return attempt
-
-
-def _note(call: Call, candidate: Candidate, failure: UpstreamError) -> None:
-    """An attempt that failed before a request could be sent."""
-    attempt = _begin_attempt(call, candidate)
-    attempt.outcome, attempt.reason = failure.outcome, failure.message
+        """Completes the record and makes it durable; a second call does nothing."""
+        if call.complete():
+            await self._outside.call_log.record(call.record)
 
 
 def _upstream_id(headers: Headers) -> str | None:
