@@ -25,6 +25,8 @@ class Ask:
     """What a client asks, as a platform needs it. `operation` is MESSAGES or COUNT_TOKENS; `query` keeps its bytes.
 
     `key_id` is the API key's id and `conversation` tells conversations apart; both only ever leave as hashes.
+    `moved` says that this conversation has been answered elsewhere too, by another platform or credential than the
+    one that is asked now: signatures in its history may be foreign here (`product.md` §4).
     """
 
     operation: str
@@ -33,6 +35,7 @@ class Ask:
     query: str
     key_id: str = ""
     conversation: str = ""
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class ProxyApp:
         call.conversation = record.session_id or request.opening
         query = scope["query_string"].decode("latin-1")
         reply.watch()
-        await self._gateway.answer(call, Ask(operation, request, headers, query), key, reply)
+        await self._gateway.answer(call, Ask(operation, request, headers, query, key.id, call.conversation), key, reply)
 
     async def _serve_models(self, scope: Scope, reply: AsgiReply, inner: str) -> None:
         headers = decode_headers(scope["headers"])
