@@ -174,12 +174,23 @@ class RunningRouter:
 
 
 @contextlib.contextmanager
-def running_router(embedded: EmbeddedServices, upstream: FakeUpstream, **fields: Any) -> Iterator[RunningRouter]:
-    """Starts a router on a fresh database; `fields` change its settings."""
+def running_router(
+    embedded: EmbeddedServices,
+    upstream: FakeUpstream,
+    *,
+    postgres: str | None = None,
+    redis: str | None = None,
+    **fields: Any,
+) -> Iterator[RunningRouter]:
+    """Starts a router on a fresh database; `fields` change its settings.
+
+    `postgres` and `redis` are other URLs by which it reaches the same servers, through gates.
+    """
     with contextlib.ExitStack() as stack:
-        database_url = stack.enter_context(fresh_database(embedded))
+        database = stack.enter_context(fresh_database(embedded)).rpartition("/")[2]
+        database_url = (postgres or embedded.database_url).rpartition("/")[0] + f"/{database}"
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ccr-router-")))
-        settings = some_settings(database_url, embedded.redis_url, data_dir, **fields)
+        settings = some_settings(database_url, redis or embedded.redis_url, data_dir, **fields)
         services = Services.build(settings)
         admin = an_admin(services.engine)
         credential = credentials.create(

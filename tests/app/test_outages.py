@@ -1,0 +1,92 @@
+"""The router while PostgreSQL or Redis is away: what still works, what is told, and that no row is lost or doubled."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+from tests.app.asking import ask
+from tests.gate import Gate
+from tests.services import RunningRouter, running_router
+from tests.upstream import FakeUpstream
+
+from ccrouter import services
+from ccrouter.embedded import EmbeddedServices
+from ccrouter.storage import call_log, directory
+
+
+@dataclass
+class Gated:
+    """A router whose servers stand behind gates."""
+
+    router: RunningRouter
+    postgres: Gate
+    redis: Gate
+
+    def ready(self) -> httpx2.Response:
+        """What the router says of itself now."""
+        self.router.services._ready = None
+        with self.router.client() as client:
+            return client.get("/health/ready")
+
+
+@pytest.fixture
+def gated(embedded: EmbeddedServices, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gated]:
+    """A router of its own, quick to give up and to try again."""
+    monkeypatch.setattr(call_log, "_DATABASE_WITHIN_S", 0.5)
+    monkeypatch.setattr(call_log, "_REPLAY_EVERY_S", 0.1)
+    monkeypatch.setattr(services, "_READY_WITHIN_S", 0.3)
+    with (
+        Gate(embedded.database_url) as postgres,
+        Gate(embedded.redis_url) as redis,
+        running_router(embedded, upstream, postgres=postgres.url, redis=redis.url) as router,
+    ):
+        yield Gated(router, postgres, redis)
+        postgres.open()
+        redis.open()
+
+
+def sessions_of(router: RunningRouter, secret: str, expect: int) -> list[str]:
+    """The sessions of a key's rows, oldest first."""
+    return [row["session_id"] for row in reversed(router.rows(secret, expect=expect))]
+
+
+@pytest.mark.parametrize("how", ["shut", "silence"])
+def test_without_redis_everything_works(gated: Gated, how: str) -> None:
+    """Keys are read from PostgreSQL; a slow Redis is waited for once; readiness says degraded and stays 200."""
+    router = gated.router
+    known, unknown = router.new_key(), router.new_key()
+    assert ask(router, known).status_code == 200
+    getattr(gated.redis, how)()
+    began = time.monotonic()
+    assert ask(router, unknown).status_code == 200
+    assert ask(router, router.new_key()).status_code == 200
+    assert ask(router, "sk-ccr-" + "y" * 43).status_code == 401
+    assert time.monotonic() - began < 4
+    document = gated.ready()
+    assert (document.status_code, document.json()["status"], document.json()["redis"]) == (200, "degraded", "away")
+
+
+def test_a_change_of_a_key_is_in_force_without_redis(gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell the caches, yet after their time the key is dead; the admin API does not fail."""
+    monkeypatch.setattr(directory, "FRESH_S", 0.3)
+    router, secret = gated.router, gated.router.new_key()
+    gated.redis.shut()
+    assert ask(router, secret).status_code == 200
+    with router.client(authorization=f"Bearer {router.token()}") as client:
+        (key,) = client.get("/api/v1/api-keys").json()["items"]
+        assert client.patch(f"/api/v1/api-keys/{key['id']}", json={"enabled": False}).status_code == 200
+    time.sleep(0.4)
+    assert ask(router, secret).status_code == 401
+
+
+def test_the_admin_api_says_that_the_database_is_away(gated: Gated) -> None:
+    """503 as a problem document, with a wait."""
+    token = gated.router.token()
+    gated.postgres.shut()
+    with gated.router.client(authorization=f"Bearer {token}") as client:
+        answer = client.get("/api/v1/api-keys")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "storage_away"
