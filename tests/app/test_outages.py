@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from tests.app.asking import ask
+from tests.app.asking import STREAMED, ask
 from tests.gate import Gate
 from tests.services import RunningRouter, running_router
 from tests.upstream import FakeUpstream
@@ -50,6 +50,30 @@ def gated(embedded: EmbeddedServices, upstream: FakeUpstream, monkeypatch: pytes
 def sessions_of(router: RunningRouter, secret: str, expect: int) -> list[str]:
     """The sessions of a key's rows, oldest first."""
     return [row["session_id"] for row in reversed(router.rows(secret, expect=expect))]
+
+
+@pytest.mark.parametrize("how", ["shut", "silence"])
+def test_rows_of_an_outage_come_back_once(gated: Gated, how: str) -> None:
+    """A key that is known goes on working; its rows wait in the outbox and are there afterwards, each one once."""
+    router, secret = gated.router, gated.router.new_key()
+    assert ask(router, secret, STREAMED, x_claude_code_session_id="before").status_code == 200
+    getattr(gated.postgres, how)()
+    for number in range(3):
+        began = time.monotonic()
+        assert ask(router, secret, STREAMED, x_claude_code_session_id=f"during-{number}").status_code == 200
+        assert time.monotonic() - began < 3
+    assert (gated.ready().status_code, gated.ready().json()["postgres"]) == (503, "away")
+    if how == "silence":
+        gated.postgres.shut()
+    gated.postgres.open()
+    expected = ["before", "during-0", "during-1", "during-2"]
+    assert expected == sessions_of(router, secret, 4)
+    assert ask(router, secret, STREAMED, x_claude_code_session_id="after").status_code == 200
+    time.sleep(0.3)
+    assert [*expected, "after"] == sessions_of(router, secret, 5)
+    outbox = router.services.settings.data_dir / "outbox"
+    assert [path.name for path in outbox.iterdir() if path.suffix == ".jsonl"] == []
+    assert gated.ready().json()["status"] == "ok"
 
 
 @pytest.mark.parametrize("how", ["shut", "silence"])

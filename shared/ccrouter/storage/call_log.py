@@ -44,6 +44,7 @@ class DbCallLog:
         self._outbox = Outbox(outbox_directory)
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
+        self._used = asyncio.Event()
         self._closing = asyncio.Event()
         self._away = False
         self._touched: dict[str, datetime] = {}
@@ -55,7 +56,7 @@ class DbCallLog:
         self._away = await asyncio.to_thread(self._outbox.has_any)
         if self._away:
             await self._replay()
-        self._tasks = [asyncio.create_task(self._write_all()), asyncio.create_task(self._bring_back())]
+        self._tasks = [asyncio.create_task(work()) for work in (self._write_all, self._bring_back, self._touch_keys)]
 
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises."""
@@ -73,6 +74,7 @@ class DbCallLog:
         """Writes what waits, then stops."""
         self._closing.set()
         self._wake.set()
+        self._used.set()
         await asyncio.gather(*self._tasks)
         self._tasks = []
 
@@ -86,19 +88,18 @@ class DbCallLog:
                 for _, _, future in batch:
                     if not future.done():
                         future.set_result(None)
-                await self._touch_keys([record for record, _, _ in batch])
+                self._note_use([record for record, _, _ in batch])
             if self._closing.is_set():
                 return
 
     async def _keep(self, lines: Sequence[bytes]) -> None:
         if not self._away:
             try:
-                async with asyncio.timeout(_DATABASE_WITHIN_S):
-                    await self._crossing.run(self._store, lines)
-                    return
-            except (StorageAway, TimeoutError) as error:
+                await self._crossing.run_within(_DATABASE_WITHIN_S, self._store, lines)
+                return
+            except StorageAway as error:
                 self._away = True
-                _log.warning("records go to the outbox: %s", error or "PostgreSQL does not answer in time")
+                _log.warning("records go to the outbox: %s", error)
             except Exception:
                 # Whatever it is, the records come first.
                 self._away = True
@@ -145,18 +146,27 @@ class DbCallLog:
         if stored or bad:
             _log.warning("%d records came back from the outbox, %d unreadable ones were set aside", stored, bad)
 
-    async def _touch_keys(self, records: Sequence[CallRecord]) -> None:
+    def _note_use(self, records: Sequence[CallRecord]) -> None:
         for record in records:
             if record.key_id is not None:
                 last = self._touched.get(record.key_id)
                 if last is None or record.at - last >= _TOUCH_EVERY:
                     self._touched[record.key_id] = self._to_touch[record.key_id] = record.at
-        if self._to_touch and not self._away:
-            try:
-                await self._crossing.run(keys.touch_last_used, self._engine, self._to_touch)
-            except StorageAway:
-                # They stay noted, and the next batch takes them along.
+                    self._used.set()
+
+    async def _touch_keys(self) -> None:
+        """Notes the last use of keys. Beside the writer, so that no answer waits for it."""
+        while True:
+            await self._used.wait()
+            self._used.clear()
+            if self._to_touch and not self._away:
+                used, self._to_touch = self._to_touch, {}
+                try:
+                    await self._crossing.run(keys.touch_last_used, self._engine, used)
+                except StorageAway:
+                    # They stay noted, and the next use takes them along.
+                    self._to_touch = used | self._to_touch
+                except DBAPIError:
+                    _log.exception("the last use of keys cannot be noted")
+            if self._closing.is_set():
                 return
-            except DBAPIError:
-                _log.exception("the last use of keys cannot be noted")
-            self._to_touch = {}

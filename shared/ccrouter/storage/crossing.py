@@ -33,6 +33,14 @@ class ThreadCrossing:
             self._threads, lambda: away_named(function)(*args, **kwargs)
         )
 
+    async def run_within(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for callers who cannot wait long: raises StorageAway also after `limit_s` seconds."""
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self.run(function, *args, **kwargs)
+        except TimeoutError:
+            raise StorageAway(f"PostgreSQL does not answer within {limit_s:g} s") from None
+
     def close(self) -> None:
         """Waits for the calls under way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
