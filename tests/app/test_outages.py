@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from tests.app.asking import STREAMED, ask
+from tests.app.asking import STREAMED, ask, assert_own_error
 from tests.gate import Gate
 from tests.services import RunningRouter, running_router
 from tests.upstream import FakeUpstream
@@ -74,6 +74,25 @@ def test_rows_of_an_outage_come_back_once(gated: Gated, how: str) -> None:
     outbox = router.services.settings.data_dir / "outbox"
     assert [path.name for path in outbox.iterdir() if path.suffix == ".jsonl"] == []
     assert gated.ready().json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("how", ["shut", "silence"])
+def test_a_key_that_nobody_knows_is_told_to_come_back(gated: Gated, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 and a wait, soon, not a 401 that would make a client give up; and a row when the database is back."""
+    monkeypatch.setattr(directory, "DATABASE_WITHIN_S", 0.5)
+    secret = gated.router.new_key()
+    getattr(gated.postgres, how)()
+    began = time.monotonic()
+    answer = ask(gated.router, secret)
+    assert time.monotonic() - began < 3
+    assert "database" in assert_own_error(answer, 503, "api_error")
+    assert answer.headers["retry-after"] == "5"
+    assert "x-should-retry" not in answer.headers
+    gated.postgres.shut()
+    gated.postgres.open()
+    rows = gated.router.rows(expect=1)
+    assert [(row["http_status"], row["key"]) for row in rows] == [(503, None)]
+    assert ask(gated.router, secret).status_code == 200
 
 
 @pytest.mark.parametrize("how", ["shut", "silence"])

@@ -31,6 +31,10 @@ FRESH_S = 5.0
 """`product.md` §5: a change is in force everywhere within this time."""
 _RENEW_S = 2.5
 """From this age routing data is read anew in the background, so that no request waits for it."""
+DATABASE_WITHIN_S = 3.0
+"""How long a request waits for a database that is there and does not answer."""
+_LEFT_ALONE_S = 5.0
+"""How long requests do not wait for such a database again where they can go on with what was last read."""
 _REMEMBERED = 10_000
 """How many keys, known and unknown, are kept in memory; the oldest makes room."""
 
@@ -82,6 +86,7 @@ class CachedDirectory:
         self._routing: tuple[float, RoutingData] | None = None
         self._reading: asyncio.Task[RoutingData] | None = None
         self._prices: PriceTable | None = None
+        self._alone_until = 0.0
 
     async def find_key(self, digest: str) -> ApiKey | None:
         """The key with this hash; raises StorageAway when nobody knows. Many who ask at once cost one query."""
@@ -100,12 +105,13 @@ class CachedDirectory:
         if self._routing is None:
             return await asyncio.shield(self._read_routing())
         age = self._clock() - self._routing[0]
-        if age >= _RENEW_S:
+        if age >= _RENEW_S and self._clock() >= self._alone_until:
             task = self._read_routing()
             if age >= FRESH_S:
                 try:
                     return await asyncio.shield(task)
                 except StorageAway as error:
+                    self._alone_until = self._clock() + _LEFT_ALONE_S
                     _log.warning("%s; routing by what was last read", error)
         return self._routing[1]
 
@@ -121,7 +127,7 @@ class CachedDirectory:
                 self._remember(digest, key, self._clock() + min(shared[1] / 1000, FRESH_S))
                 return key
         asked_at = self._clock()
-        found = await self._crossing.run(keys.find_by_digest, self._engine, digest)
+        found = await self._crossing.run_within(DATABASE_WITHIN_S, keys.find_by_digest, self._engine, digest)
         self._remember(digest, found, asked_at + FRESH_S)
         left_ms = int((asked_at + FRESH_S - self._clock()) * 1000)
         if found is not None and left_ms > 0:
@@ -143,7 +149,7 @@ class CachedDirectory:
 
     async def _load_routing(self) -> RoutingData:
         asked_at = self._clock()
-        data = await self._crossing.run(self._query_routing)
+        data = await self._crossing.run_within(DATABASE_WITHIN_S, self._query_routing)
         self._routing = (asked_at, data)
         return data
 
