@@ -13,7 +13,7 @@ from tests.upstream import FakeUpstream
 
 from ccrouter import services
 from ccrouter.embedded import EmbeddedServices
-from ccrouter.storage import call_log, directory
+from ccrouter.storage import call_log, directory, refusals
 
 
 @dataclass
@@ -93,6 +93,18 @@ def test_a_key_that_nobody_knows_is_told_to_come_back(gated: Gated, how: str, mo
     rows = gated.router.rows(expect=1)
     assert [(row["http_status"], row["key"]) for row in rows] == [(503, None)]
     assert ask(gated.router, secret).status_code == 200
+
+
+def test_callers_without_a_key_cannot_fill_the_outbox(gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away nobody knows who is good: the cap of rows holds for all who are not known."""
+    # The cap counts by the clock's minute, which must not end within the test.
+    monkeypatch.setattr(refusals, "epoch_ms", lambda: 60_000)
+    gated.postgres.shut()
+    for _ in range(70):
+        assert ask(gated.router, "sk-ccr-" + "x" * 43).status_code == 503
+    outbox = gated.router.services.settings.data_dir / "outbox"
+    lines = [line for path in outbox.glob("*.jsonl") for line in path.read_bytes().splitlines() if line]
+    assert len(lines) == 60
 
 
 @pytest.mark.parametrize("how", ["shut", "silence"])

@@ -107,7 +107,9 @@ class ProxyApp:
             await self._gateway.refuse(call, error, reply, keep=keep)
             return
         except StorageAway:
-            await self._gateway.refuse(call, storage_away(), reply)
+            # Nobody knows whether the key is good, so its rows are bounded like those of callers without one.
+            keep = await self._refusal_cap.admit(call.record.client_ip or "")
+            await self._gateway.refuse(call, storage_away(), reply, keep=keep)
             return
         record = call.record
         record.key_id, record.key_name = key.id, key.name
