@@ -288,6 +288,32 @@ def test_a_client_that_leaves_cancels_the_platform_and_is_recorded() -> None:
     ) == ("aborted", 200, "partial", "aborted")  # fmt: skip
 
 
+def test_a_server_that_stops_at_once_tells_those_who_still_wait() -> None:
+    """Before the answer has begun the client gets a 503 that its SDK repeats, not a broken connection."""
+
+    class Silent(ScriptedUpstream):
+        async def send(self, request: Any) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+
+    asked = asyncio.Event()
+
+    async def run() -> tuple[KeptReply, list[CallRecord]]:
+        reply, log = KeptReply(), ListLog()
+        call, ask_ = a_call(BODY)
+        gateway = Gateway(outside(FakeDirectory(TWO), Silent(), log))
+        task = asyncio.create_task(gateway.answer(call, ask_, a_key(), reply))
+        await asked.wait()
+        task.cancel()
+        await task
+        return reply, log.records
+
+    reply, records = asyncio.run(run())
+    assert (reply.status, reply.finished, header(reply.headers, "retry-after")) == (503, True, "1")
+    assert b"This router is stopping" in reply.body
+    assert [(r.status, r.http_status, r.attempts[-1].outcome) for r in records] == [("error", 503, "aborted")]
+
+
 def test_a_fault_of_the_router_is_answered_and_recorded(caplog: pytest.LogCaptureFixture) -> None:
     """An unforeseen exception becomes a 500 in Anthropic's shape, with its trace in the log."""
     reply, record = ask(ScriptedUpstream(RuntimeError("boom")))

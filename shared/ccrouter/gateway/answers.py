@@ -29,6 +29,11 @@ def router_fault() -> InternalFault:
     return InternalFault("The router failed to handle this request; its log names the reason.")
 
 
+def stopping() -> Unavailable:
+    """What a client gets whose answer had not begun when the router was told to stop at once."""
+    return Unavailable("This router is stopping; please send the request again.", extra=(("retry-after", "1"),))
+
+
 def error_answer(error: ApiError, request_id: str) -> tuple[Headers, bytes]:
     """Headers and body of one of our own errors."""
     body = error_body(error.kind, error.message, request_id, error.error_code)

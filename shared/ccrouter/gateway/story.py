@@ -13,7 +13,7 @@ from ccrouter.credentials.kinds import Credential
 from ccrouter.dialects.anthropic.stream import AnthropicStream
 from ccrouter.dialects.anthropic.whole import read_message
 from ccrouter.errors import ApiError, StorageAway, UpstreamError, UpstreamRefused
-from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, storage_away
+from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, stopping, storage_away
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
 from ccrouter.gateway.once_more import OnceMore
@@ -52,11 +52,7 @@ class Gateway:
         except StorageAway:
             await self.refuse(call, storage_away(), reply)
         except asyncio.CancelledError:
-            await self.note_abandoned(call)
-            task = asyncio.current_task()
-            if not reply.gone or task is None:
-                raise
-            task.uncancel()
+            await self._end_cancelled(call, reply)
         except Exception:
             _log.exception("request %s failed by a fault of the router", call.record.request_id)
             fault = router_fault()
@@ -66,6 +62,23 @@ class Gateway:
                 await reply.cut(b"")
             else:
                 await self.refuse(call, fault, reply)
+
+    async def _end_cancelled(self, call: Call, reply: Reply) -> None:
+        """The client has left, or the server stops while it still waits.
+
+        Raises CancelledError where a client is left with half an answer: its connection must break.
+        """
+        task = asyncio.current_task()
+        if not reply.gone and not reply.started and task is not None:
+            task.uncancel()
+            if call.record.attempts:
+                call.record.attempts[-1].outcome = "aborted"
+            await self.refuse(call, stopping(), reply)
+            return
+        await self.note_abandoned(call)
+        if not reply.gone or task is None:
+            raise asyncio.CancelledError
+        task.uncancel()
 
     async def refuse(self, call: Call, error: ApiError, reply: Reply, *, keep: bool = True) -> None:
         """Answers with one of our own errors; `keep` False writes no record (callers without a key, over their cap)."""
