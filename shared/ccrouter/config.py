@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from ccrouter.networks import Network
 
 DEFAULT_PORT = 3000
 MIN_JWT_SECRET = 32
+_REACHED_LOCALLY = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104 - only recognised here
 _LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -37,19 +38,26 @@ class Settings:
     pg_bin: Path | None = None
     db_pool_size: int = 10
     on_lambda: bool = False
+    unknown: tuple[str, ...] = ()
+    """Variables that begin with CCR_ but are no settings: misspelt, or of another version."""
 
     @property
     def public_url(self) -> str:
-        """The address people open: `FRONTEND_URL`, else the local one."""
-        return self.frontend_url or f"http://localhost:{self.port}"
+        """The address people open: `FRONTEND_URL`, else that of this machine."""
+        if self.frontend_url is not None:
+            return self.frontend_url.rstrip("/")
+        host = "localhost" if self.host in _REACHED_LOCALLY else f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Reads and checks all settings. Raises SettingsError with one sentence for each that cannot work."""
     env = os.environ if environ is None else environ
     problems: list[str] = []
+    known: set[str] = set()
 
     def text(name: str) -> str | None:
+        known.add(name)
         value = env.get(name, "").strip()
         return value or None
 
@@ -127,6 +135,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         pg_bin=Path(pg_bin).expanduser() if (pg_bin := text("CCR_PG_BIN")) else None,
         on_lambda=text("AWS_LAMBDA_FUNCTION_NAME") is not None,
     )
+    settings = replace(settings, unknown=tuple(sorted(n for n in env if n.startswith("CCR_") and n not in known)))
     if problems:
         raise SettingsError(problems)
     return settings

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ccrouter import __version__
-from ccrouter.errors import SettingsError, StorageAway
+from ccrouter.errors import CcrError, SettingsError
 
 _COMMANDS = {
     "serve": ("ccrouter.cli.serve", "serve"),
@@ -35,13 +35,11 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        from ccrouter.embedded import EmbeddedStartError
-
         try:
             return super().invoke(ctx)
         except SettingsError as error:
             _tell(error.problems)
-        except (StorageAway, EmbeddedStartError) as error:
+        except CcrError as error:
             _tell([str(error)])
         sys.exit(1)
 

@@ -1,20 +1,24 @@
 """How a command reaches the database, and `ccrouter migrate`."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from ccrouter.cli.first_start import place_of
 from ccrouter.config import Settings, read_environment
 from ccrouter.credentials.vault import Vault, read_master_key
 from ccrouter.embedded import EmbeddedServices
-from ccrouter.errors import SettingsError
+from ccrouter.errors import SettingsError, StorageAway
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from ccrouter.storage.rows import Page
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -25,12 +29,18 @@ def reach_database() -> Iterator[Settings]:
         yield settings
         return
     embedded = EmbeddedServices(settings.data_dir, pg_bin=settings.pg_bin)
-    announced = embedded.running()
-    if announced is not None and _runs(announced["pid"]):
+    announced = embedded.directory.running()
+    if announced is not None:
+        if not announced["database_url"]:
+            raise SettingsError(
+                [f"the router on {announced['address']} was started with DATABASE_URL; set it here to the same"]
+            )
         yield _filled(settings, embedded, announced["database_url"], announced["redis_url"])
         return
     from ccrouter.storage.migrate import migrate
 
+    if not embedded.directory.path.exists():
+        click.echo(f"starting a new data directory: {embedded.directory.path}", err=True)
     with embedded:
         migrate(embedded.database_url)
         yield _filled(settings, embedded, embedded.database_url, embedded.redis_url)
@@ -43,12 +53,24 @@ def open_database() -> "Iterator[tuple[Engine, Settings]]":
     from ccrouter.storage.engine import make_engine, ping
 
     with reach_database() as settings:
-        engine = make_engine(settings.database_url or "", pool_size=1)
+        url = settings.database_url or ""
+        engine = make_engine(url, pool_size=1)
         try:
-            away_named(ping)(engine)
+            with _placed(url):
+                away_named(ping)(engine)
             yield engine, settings
         finally:
             engine.dispose()
+
+
+def every(find: "Callable[..., Page[T]]", engine: "Engine") -> list[T]:
+    """All that a repository's `find` gives, page after page."""
+    page = find(engine, limit=200)
+    found = page.items
+    while page.next_cursor is not None:
+        page = find(engine, cursor=page.next_cursor, limit=200)
+        found += page.items
+    return found
 
 
 def vault_of(settings: Settings) -> Vault:
@@ -73,16 +95,30 @@ def tell_running_router(settings: Settings, digest: str) -> None:
 def migrate_command() -> None:
     """Bring the database to the tables this version needs.
 
+    `ccrouter serve` does the same when it starts.
+
     \b
-    Example:
+    Examples:
+      ccrouter migrate
       DATABASE_URL=postgresql://user:password@host/name ccrouter migrate
     """
     from ccrouter.storage.crossing import away_named
     from ccrouter.storage.migrate import migrate
 
     with reach_database() as settings:
-        applied = away_named(migrate)(settings.database_url or "")
+        url = settings.database_url or ""
+        with _placed(url):
+            applied = away_named(migrate)(url)
     click.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
+
+
+@contextmanager
+def _placed(url: str) -> Iterator[None]:
+    """Names the database in the errors of what is done inside."""
+    try:
+        yield
+    except StorageAway as error:
+        raise StorageAway(f"{error} ({place_of(url)})") from error
 
 
 def _filled(settings: Settings, embedded: EmbeddedServices, database_url: str, redis_url: str) -> Settings:
@@ -90,15 +126,5 @@ def _filled(settings: Settings, embedded: EmbeddedServices, database_url: str, r
         settings,
         database_url=database_url,
         redis_url=settings.redis_url or redis_url,
-        master_key=settings.master_key or embedded.secrets()["master_key"],
+        master_key=settings.master_key or embedded.directory.secrets()["master_key"],
     )
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,4 +1,4 @@
-"""What a start puts in place before requests come: tables, administrator, credential, first key."""
+"""What a start puts in place before requests come: tables, credential, administrator, first key."""
 
 import secrets
 import time
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from ccrouter.access.keys import new_secret
+from ccrouter.clock import monotonic_s
 from ccrouter.config import Settings
 from ccrouter.credentials.vault import Vault
 from ccrouter.errors import StorageAway
@@ -31,12 +32,12 @@ class FirstStart:
     answers_from_sandbox: bool
 
 
-def prepare(engine: "Engine", vault: Vault, settings: Settings) -> FirstStart | None:
-    """Brings everything in place; returns what to show where this is the first start of this database.
+def prepare(engine: "Engine", vault: Vault, settings: Settings) -> None:
+    """Brings tables and the environment's credential in place.
 
     Raises StorageAway when the database does not come up in time, SettingsError for a foreign master key.
     """
-    from ccrouter.storage import credentials, keys, users
+    from ccrouter.storage import credentials
     from ccrouter.storage import settings as stored
     from ccrouter.storage.migrate import migrate_engine
 
@@ -44,6 +45,15 @@ def prepare(engine: "Engine", vault: Vault, settings: Settings) -> FirstStart | 
     migrate_engine(engine)
     stored.check_master_key(engine, vault)
     credentials.follow_environment(engine, vault, settings.claude_api_key, settings.claude_base_url)
+
+
+def make_administrator(engine: "Engine", settings: Settings) -> FirstStart | None:
+    """Makes the administrator and a first key where there are none; returns what to show then, None at later starts.
+
+    Called when it can be shown at once: a start that is broken off before leaves no password that nobody saw.
+    """
+    from ccrouter.storage import credentials, keys, users
+
     generated = None if settings.admin_password else secrets.token_urlsafe(12)
     first = _ensure_admin(engine, settings.admin_password, generated)
     if not first:
@@ -59,25 +69,30 @@ def prepare(engine: "Engine", vault: Vault, settings: Settings) -> FirstStart | 
 
 def wait_for_database(engine: "Engine", url: str) -> None:
     """Returns when the database answers; raises StorageAway naming host and cause, never the password."""
-    from ccrouter.storage.crossing import away_named
+    from ccrouter.storage.crossing import away_named, never_will
     from ccrouter.storage.engine import ping
 
-    parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port or 5432}"
-    give_up = time.monotonic() + _WAIT_FOR_DATABASE_S
+    place = place_of(url)
+    give_up = monotonic_s() + _WAIT_FOR_DATABASE_S
     said = False
     while True:
         try:
             away_named(ping)(engine)
         except StorageAway as error:
-            if time.monotonic() > give_up:
-                raise StorageAway(f"{error} ({place}, given in DATABASE_URL)") from None
+            if monotonic_s() > give_up or (error.__cause__ is not None and never_will(error.__cause__)):
+                raise StorageAway(f"{error} ({place}, given in DATABASE_URL)") from error.__cause__
             if not said:
-                click.echo(f"waiting for PostgreSQL at {place} …", err=True)
+                click.echo(f"waiting for PostgreSQL at {place} … ({error})", err=True)
                 said = True
             time.sleep(0.5)
         else:
             return
+
+
+def place_of(url: str) -> str:
+    """Host, port and database of a URL: what may be shown of it."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
 
 
 def _ensure_admin(engine: "Engine", given: str | None, generated: str | None) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from ccrouter.access.keys import new_secret
-from ccrouter.cli.database import open_database, tell_running_router
+from ccrouter.cli.database import every, open_database, tell_running_router
 from ccrouter.cli.first_start import ADMIN
+from ccrouter.cli.hints import client_lines, program
 from ccrouter.clock import rfc3339
 from ccrouter.errors import SettingsError
 from ccrouter.routing.mapping import MappingError, read_mapping
@@ -44,14 +45,19 @@ def create(name: str, owner: str, mapping: str, as_json: bool) -> None:
     with open_database() as (engine, settings):
         found = users.by_login(engine, owner)
         if found is None:
-            raise SettingsError([f"there is no user «{owner}»"])
+            raise SettingsError(
+                [
+                    f"there is no user «{owner}»"
+                    + (" yet: the first start of the router makes it" if owner == ADMIN else "")
+                ]
+            )
         secret = new_secret()
         key = stored.create(engine, found[0].id, secret, {"name": name, "mapping": document})
     if as_json:
         click.echo(json.dumps({"id": key.id, "name": key.name, "key": secret}))
         return
     click.echo(f"{key.name} ({key.id}); the secret is shown once:\n")
-    click.echo(f"export ANTHROPIC_BASE_URL={settings.public_url}/proxy\nexport ANTHROPIC_AUTH_TOKEN={secret}")
+    click.echo("\n".join(client_lines(settings.public_url, secret)))
 
 
 @keys.command("list")
@@ -65,15 +71,8 @@ def list_keys(as_json: bool) -> None:
     """
     from ccrouter.storage import keys as stored
 
-    found: list[stored.StoredKey] = []
     with open_database() as (engine, _):
-        cursor = None
-        while True:
-            page = stored.find(engine, cursor=cursor, limit=200)
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found = every(stored.find, engine)
     if as_json:
         click.echo(
             json.dumps(
@@ -96,7 +95,7 @@ def list_keys(as_json: bool) -> None:
         used = "never used" if key.last_used_at is None else f"last used {rfc3339(key.last_used_at)}"
         click.echo(f"{key.id}  {key.prefix}…  {state:8}  {key.owner_login}  {key.name}  ({used})")
     if not found:
-        click.echo("no keys yet; make one: ccrouter keys create NAME")
+        click.echo(f"no keys yet; make one: {program()} keys create NAME")
 
 
 @keys.command()
@@ -113,7 +112,7 @@ def disable(key_id: str) -> None:
     with open_database() as (engine, settings):
         key = stored.get(engine, key_id)
         if key is None or not stored.change(engine, key_id, {"enabled": False}):
-            raise SettingsError([f"there is no key {key_id}; ccrouter keys list shows all"])
+            raise SettingsError([f"there is no key {key_id}; {program()} keys list shows all"])
         tell_running_router(settings, key.digest)
     click.echo(f"{key.name} is disabled")
 

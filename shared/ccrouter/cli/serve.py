@@ -1,21 +1,32 @@
 """`ccrouter serve`: all doors in one process, with what they need."""
 
+import errno
 import logging
 import signal
 import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from types import FrameType
 
 import click
 
-from ccrouter.cli.first_start import ADMIN, FirstStart, prepare
+from ccrouter.cli.first_start import ADMIN, FirstStart, make_administrator, prepare
+from ccrouter.cli.hints import client_lines, program
 from ccrouter.config import Settings, read_environment
-from ccrouter.embedded import EmbeddedServices
+from ccrouter.embedded import DataDirectory, EmbeddedServices
 from ccrouter.errors import CcrError, SettingsError
 from ccrouter.services import Services
 
-_LET_REQUESTS_END_S = 20
+_NO_MASTER_KEY = (
+    "CCR_MASTER_KEY is not set: the key that credentials are encrypted with is yours to keep where the database is. "
+    "Make one with: openssl rand -base64 32"
+)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _AskedToStop(BaseException):
+    """Ctrl-C or SIGTERM: no failure, at whatever point of the start it comes."""
 
 
 @click.command()
@@ -23,7 +34,7 @@ def serve() -> None:
     """Start the router with all its doors on one port.
 
     Without DATABASE_URL and REDIS_URL it brings its own PostgreSQL and Valkey, with their data in CCR_DATA_DIR
-    (.data). Settings are read from the environment; the README lists them.
+    (.data). Settings are read from the environment; the README lists them. Ctrl-C or SIGTERM stops it.
 
     \b
     Examples:
@@ -34,16 +45,36 @@ def serve() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = read_environment()
-    with ExitStack() as stack:
-        listening = stack.enter_context(_listen(settings))
-        stack.callback(lambda: click.echo("stopped"))
-        settings, embedded = _complete(settings, stack)
-        services = Services.build(settings)
-        first = prepare(services.engine, services.vault, settings)
-        _check_redis(services)
-        if embedded is not None:
-            embedded.announce(settings.public_url)
-        _run(services, listening, first)
+    if settings.unknown:
+        logging.getLogger("ccrouter").warning("no settings of this version: %s", ", ".join(settings.unknown))
+    _await_stop_signals()
+    try:
+        with ExitStack() as stack:
+            listening = stack.enter_context(_listen(settings))
+            settings, embedded = _complete(settings, stack)
+            services = Services.build(settings)
+            prepare(services.engine, services.vault, settings)
+            _check_redis(services)
+            if embedded is not None:
+                embedded.announce(settings.public_url)
+            _run(services, listening)
+    except _AskedToStop:
+        pass
+    click.echo("stopped")
+
+
+def _await_stop_signals() -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # Another signal ends the process at once; the embedded servers end with it.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        raise _AskedToStop
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, stop)
+    # A terminal that is closed; `nohup` has it ignored, and it stays so.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -55,11 +86,12 @@ def _listen(settings: Settings) -> socket.socket:
         listening.bind((settings.host, settings.port))
     except OSError as error:
         listening.close()
-        running = EmbeddedServices(settings.data_dir).running() if settings.database_url is None else None
+        running = DataDirectory(settings.data_dir).running() if settings.database_url is None else None
         if running is not None and str(settings.port) in running["address"]:
             raise SettingsError([f"already running on {running['address']} (process {running['pid']})"]) from None
+        other = "set PORT to another" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "CCR_HOST names the host"
         raise SettingsError(
-            [f"port {settings.port} on {settings.host} cannot be used ({error.strerror}); set PORT to another"]
+            [f"port {settings.port} on {settings.host} cannot be used ({error.strerror}); {other}"]
         ) from None
     return listening
 
@@ -70,14 +102,12 @@ def _complete(settings: Settings, stack: ExitStack) -> tuple[Settings, EmbeddedS
     if not missing:
         return settings, None
     if settings.database_url is not None and settings.master_key is None:
-        raise SettingsError(
-            ["CCR_MASTER_KEY is not set: with DATABASE_URL the key that encrypts the credentials must be given "]
-        )
+        raise SettingsError([_NO_MASTER_KEY])
     embedded = EmbeddedServices(settings.data_dir, pg_bin=settings.pg_bin)
-    embedded.hold()
+    embedded.directory.hold()
     stack.callback(embedded.stop)
     embedded.start(postgres=settings.database_url is None, valkey=settings.redis_url is None)
-    made = embedded.secrets()
+    made = embedded.directory.secrets()
     return (
         replace(
             settings,
@@ -97,38 +127,18 @@ def _check_redis(services: Services) -> None:
         services.redis_sync.ping()
     except (RedisError, OSError) as error:
         logging.getLogger("ccrouter").warning(
-            "Redis does not answer (%s): the router works without it, more slowly", type(error).__name__
+            "Redis does not answer, and the router works without it, more slowly: %s", error or type(error).__name__
         )
 
 
-def _run(services: Services, listening: socket.socket, first: FirstStart | None) -> None:
-    import uvicorn
+def _run(services: Services, listening: socket.socket) -> None:
+    from ccrouter.cli.web_server import WebServer
 
-    from ccrouter.server import create_app
+    def when_ready() -> None:
+        _say_ready(services.settings, make_administrator(services.engine, services.settings))
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if not self.should_exit:
-                _say_ready(services.settings, first)
-
-    # The server raises the signal that ended it once more when it has stopped; what follows is ours to do.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    server = Server(
-        uvicorn.Config(
-            create_app(services),
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=_LET_REQUESTS_END_S,
-        )
-    )
+    server = WebServer(services, when_ready)
+    # It takes the signals over; the one that ended it is raised anew when it has stopped.
     server.run(sockets=[listening])
     if not server.started:
         raise CcrError("the server did not start; its reason stands above")
@@ -139,25 +149,16 @@ def _say_ready(settings: Settings, first: FirstStart | None) -> None:
     lines = ["", f"Claude Code Router is running on {address}", f"API documentation: {address}/api/docs"]
     if first is not None and first.password is not None:
         lines.append(f"Administrator: {ADMIN}   password (shown once): {first.password}")
-    if first is not None:
-        lines += [
-            "",
-            "Let Claude Code use it:",
-            "",
-            f"export ANTHROPIC_BASE_URL={address}/proxy",
-            f"export ANTHROPIC_AUTH_TOKEN={first.key}",
-            "export ANTHROPIC_DEFAULT_HAIKU_MODEL=claude-haiku-5-5",
-            "",
-            "then run: claude",
-        ]
+    if first is None:
+        lines.append(f"A new key: {program()} keys create NAME")
+    else:
+        lines += ["", "Let Claude Code use it:", "", *client_lines(address, first.key), "", "then run: claude"]
         if first.answers_from_sandbox:
             lines += [
                 "",
                 "No platform is known yet, so this key answers from the built-in sandbox. For Claude itself:",
-                "  ccrouter credentials add --platform anthropic --name main",
-                "  ccrouter keys create laptop",
+                f"  {program()} credentials add --platform anthropic --name main",
+                f"  {program()} keys create laptop",
             ]
-    else:
-        lines.append("A new key: ccrouter keys create NAME")
     click.echo("\n".join([*lines, ""]))
     sys.stdout.flush()

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ccrouter.clock import monotonic_s
+from ccrouter.errors import CcrError
+
 _PR_SET_PDEATHSIG = 1
 _LOG_KEPT = 5_000_000
 _PORTS = range(20_000, 32_000)
@@ -22,7 +25,7 @@ _PORTS = range(20_000, 32_000)
 _BASE_ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 
-class EmbeddedStartError(Exception):
+class EmbeddedStartError(CcrError):
     """One of the servers did not start; the message ends with the last lines of its own log."""
 
 
@@ -81,37 +84,27 @@ class Daemon:
     def run(self, command: Sequence[str | Path]) -> None:
         """Runs a command of the server's kit to its end, as the same account; raises EmbeddedStartError."""
         with _append_to(self._log) as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **self._as())  # noqa: S603 - our own binaries
+            done = subprocess.run(  # noqa: S603 - our own binaries
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **self._as(signal.SIGTERM)
+            )
         if done.returncode:
             raise self.failure(f"{Path(command[0]).name} ended with code {done.returncode}")
 
     def start(self, command: Sequence[str | Path], ready: Callable[[], bool], within_s: float = 30) -> None:
         """Starts the server and waits until it is ready; raises EmbeddedStartError."""
-        stop_signal, parent = self._stop_signal, os.getpid()
-
-        def end_with_us() -> None:
-            # After the change of account, which would clear it. Without it a killed router leaves its servers behind.
-            if sys.platform == "linux":
-                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, stop_signal)
-                if os.getppid() != parent:
-                    os._exit(1)
-
         with _append_to(self._log) as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binaries
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A session of its own: the terminal's Ctrl-C is for us, we stop the server in our order.
-                start_new_session=True,
-                preexec_fn=end_with_us,
-                **self._as(),
+                **self._as(self._stop_signal),
             )
-        give_up = time.monotonic() + within_s
+        give_up = monotonic_s() + within_s
         while not ready():
             if self.pid is None:
                 raise self.failure("it ended while starting")
-            if time.monotonic() > give_up:
+            if monotonic_s() > give_up:
                 self.stop()
                 raise self.failure(f"it was not ready within {within_s:g} seconds")
             time.sleep(0.01)
@@ -136,9 +129,24 @@ class Daemon:
             said = []
         return EmbeddedStartError("\n".join([f"{self.name} did not start: {what} (log: {self._log})", *said]))
 
-    def _as(self) -> dict[str, Any]:
-        account = self._account
-        how: dict[str, Any] = {"env": _BASE_ENVIRONMENT, "cwd": "/"}
+    def _as(self, last_signal: signal.Signals) -> dict[str, Any]:
+        """How a process is made: as the account, and ended by this signal when we are no more."""
+        account, parent = self._account, os.getpid()
+
+        def end_with_us() -> None:
+            # After the change of account, which would clear it. Without it a killed router leaves its servers behind.
+            if sys.platform == "linux":
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, last_signal)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        # A session of its own: the terminal's Ctrl-C is for us, we stop the server in our order.
+        how: dict[str, Any] = {
+            "env": _BASE_ENVIRONMENT,
+            "cwd": "/",
+            "start_new_session": True,
+            "preexec_fn": end_with_us,
+        }
         if account.uid is not None:
             how |= {"user": account.uid, "group": account.gid, "extra_groups": []}
         return how
@@ -179,9 +187,9 @@ def end_orphan(pid_file: Path, program: str, stop_signal: signal.Signals, within
         pid = int(pid_file.read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return
-    give_up = time.monotonic() + within_s
+    give_up = monotonic_s() + within_s
     while _runs(pid, program):
-        if time.monotonic() > give_up:
+        if monotonic_s() > give_up:
             raise EmbeddedStartError(f"{program} of an earlier run (process {pid}) does not end; stop it and try again")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, stop_signal)

@@ -66,22 +66,37 @@ def is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    state = _sqlstate(error)
+    state = sqlstate(error)
     if state is not None:
         return state[:2] in _AWAY_CLASSES
     return error.connection_invalidated or isinstance(error, OperationalError)
 
 
+def never_will(error: BaseException) -> bool:
+    """Whether waiting cannot help: the server answered, and knows neither this user, this database nor TLS."""
+    return isinstance(error, DBAPIError) and ((sqlstate(error) or "")[:2] in ("28", "3D") or _lacks_tls(error.orig))
+
+
 def reason(error: BaseException) -> str:
     """The cause in a few words, without statement, parameters or address."""
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(original.__cause__, OSError):
+        # The driver's own sentence only repeats the parameters of the connection.
+        return original.__cause__.strerror or str(original.__cause__)
+    if _lacks_tls(original):
+        return "it does not speak TLS; where the network is your own, add ?sslmode=disable to DATABASE_URL"
     detail: Any = original.args[0] if original.args else type(original).__name__
     if isinstance(detail, dict):
         detail = detail.get("M", "error")
     return str(detail).splitlines()[0][:200]
 
 
-def _sqlstate(error: DBAPIError) -> str | None:
+def _lacks_tls(original: BaseException | None) -> bool:
+    return original is not None and original.args[:1] == ("Server refuses SSL",)
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's code for the error, None where the server did not give one."""
     detail = error.orig.args[0] if error.orig is not None and error.orig.args else None
     if isinstance(detail, dict):
         state = detail.get("C")

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
+from ccrouter.errors import SettingsError
+from ccrouter.storage.crossing import reason, sqlstate
 from ccrouter.storage.engine import make_engine
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_NOT_ALLOWED = ("42501", "3F000")
+"""SQLSTATEs: no privilege, and no schema that the user may use."""
 _LOCK = 0x6363726D
 """One migration at a time per database, whoever starts it."""
 
@@ -21,10 +26,21 @@ def migrate(database_url: str) -> list[str]:
 
 
 def migrate_engine(engine: Engine) -> list[str]:
-    """The same on an engine that is there already."""
+    """The same on an engine that is there already. Raises SettingsError where its user may not make tables."""
+    try:
+        return _migrate(engine)
+    except ProgrammingError as error:
+        if sqlstate(error) not in _NOT_ALLOWED:
+            raise
+        raise SettingsError([f"the user in DATABASE_URL may not make the router's tables: {reason(error)}"]) from None
+
+
+def _migrate(engine: Engine) -> list[str]:
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if _applied(connection) == newest_revision():
+        # A newer version may have been here: its tables serve this one too, since migrations are made so that the
+        # version before goes on running.
+        if (_applied(connection) or "") >= newest_revision():
             return []
         # Only now: a start that has nothing to do shall not wait for Alembic's import.
         from alembic.migration import MigrationContext
