@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from ccrouter.cli.database import open_database, vault_of
+from ccrouter.cli.database import every, open_database, vault_of
+from ccrouter.cli.hints import program
+from ccrouter.cli.trying import try_credential
 from ccrouter.config import read_secret_variable
 from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.networks import check_base_url
@@ -15,13 +17,17 @@ from ccrouter.platforms.registry import PLATFORMS
 
 @click.group()
 def credentials() -> None:
-    """Add and list the accounts that requests are sent with.
+    """Add, list and test the accounts that requests are sent with.
 
     \b
     Examples:
       ccrouter credentials add --platform anthropic --name main
+      ccrouter credentials test main
       ccrouter credentials list
     """
+
+
+credentials.add_command(try_credential)
 
 
 @credentials.command()
@@ -116,15 +122,8 @@ def list_credentials(as_json: bool) -> None:
     """
     from ccrouter.storage import credentials as stored
 
-    found: list[stored.StoredCredential] = []
     with open_database() as (engine, _):
-        cursor = None
-        while True:
-            page = stored.find(engine, cursor=cursor, limit=200)
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found = every(stored.find, engine)
     if as_json:
         members = ("id", "platform", "name", "enabled", "base_url", "priority", "origin")
         click.echo(json.dumps([{member: getattr(item, member) for member in members} for item in found]))
@@ -133,4 +132,4 @@ def list_credentials(as_json: bool) -> None:
         state = "blocked" if item.blocked_at else "enabled" if item.enabled else "disabled"
         click.echo(f"{item.id}  {item.platform}  {state:8}  {item.name}  {item.base_url or ''}".rstrip())
     if not found:
-        click.echo("no credentials yet; add one: ccrouter credentials add --name NAME")
+        click.echo(f"no credentials yet; add one: {program()} credentials add --name NAME")
