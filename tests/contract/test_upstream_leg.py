@@ -1,0 +1,464 @@
+"""The upstream leg on real sockets: what it sends, which addresses it refuses, and how a connection ends."""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp.abc import ResolveResult
+from tests.raw_platform import closed_port
+
+from ccrouter import upstream as leg
+from ccrouter.errors import StreamBroken, UpstreamError, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
+from ccrouter.http import HttpRequest, header
+from ccrouter.networks import Network
+from ccrouter.upstream import AiohttpResponse, AiohttpUpstream
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-answer: 1\r\n\r\nHello"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+Exchange = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Server:
+    """A server in the test's own loop; `serve` is one connection's whole life."""
+
+    def __init__(self, serve: Exchange) -> None:
+        self._serve = serve
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.arrived = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.url = ""
+
+    async def take(self, reader: asyncio.StreamReader) -> bytes:
+        """The next request of a connection; raises IncompleteReadError when it is closed instead."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        self.requests.append(head + await reader.readexactly(length))
+        self.arrived.set()
+        return self.requests[-1]
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What the socket calls."""
+        self.connections += 1
+        try:
+            await self._serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.ended.set()
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(serve: Callable[[Server], Exchange]) -> AsyncIterator[Server]:
+    """A server for one test."""
+    server = Server(lambda reader, writer: serve(server)(reader, writer))
+    listening = await asyncio.start_server(server.connection, "127.0.0.1", 0, limit=2**26)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    try:
+        yield server
+    finally:
+        listening.close()
+
+
+def answering(*replies: bytes, close: bool = False) -> Callable[[Server], Exchange]:
+    """Each request of a connection gets the next of these; then the connection closes, or waits for its end."""
+
+    def serve(server: Server) -> Exchange:
+        async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for reply in replies:
+                await server.take(reader)
+                writer.write(reply)
+                await writer.drain()
+            if not close:
+                await server.take(reader)
+
+        return exchange
+
+    return serve
+
+
+class Leg(AiohttpUpstream):
+    """Closes what a test leaves open, as the gateway does."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__(networks)
+        self._responses: list[AiohttpResponse] = []
+
+    async def send(self, request: HttpRequest) -> AiohttpResponse:
+        self._responses.append(await super().send(request))
+        return self._responses[-1]
+
+    async def close(self) -> None:
+        for response in self._responses:
+            response.close()
+        await super().close()
+
+
+def a_request(url: str, body: bytes = b"{}", **fields: Any) -> HttpRequest:
+    """A request of the gateway's."""
+    return HttpRequest("POST", f"{url}/v1/messages?beta=true", [("x-api-key", "k")], body, **fields)
+
+
+def run(serve: Callable[[Server], Exchange], work: Callable[[Server, Leg], Coroutine[Any, Any, Any]]) -> Any:
+    """Runs a test with a server and a leg that may reach it."""
+
+    async def with_both() -> Any:
+        upstream = Leg(LOOPBACK)
+        async with serving(serve) as server:
+            try:
+                async with asyncio.timeout(15):
+                    return await work(server, upstream)
+            finally:
+                await upstream.close()
+
+    return asyncio.run(with_both())
+
+
+def test_what_is_sent_is_what_was_built() -> None:
+    """No header of the library's own, the query as it is, the body with its length."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url, b'{"a": 1}'))
+        assert await response.read_all(100, 1) == b"Hello"
+        host = server.url.removeprefix("http://")
+        (sent,) = server.requests
+        head, _, body = sent.partition(b"\r\n\r\n")
+        assert body == b'{"a": 1}'
+        lines = head.decode().split("\r\n")
+        assert lines[0] == "POST /v1/messages?beta=true HTTP/1.1"
+        assert sorted(line.lower() for line in lines[1:]) == ["content-length: 8", f"host: {host}", "x-api-key: k"]
+        assert (response.status, header(response.headers, "x-answer")) == (200, "1")
+
+    run(answering(HELLO), work)
+
+
+def test_a_large_body_arrives_whole() -> None:
+    """Also where it is written piece by piece."""
+    body = bytes(range(256)) * 20_000
+
+    async def work(server: Server, upstream: Leg) -> None:
+        await upstream.send(a_request(server.url, body))
+        assert server.requests[0].endswith(b"\r\n\r\n" + body)
+        assert b"transfer-encoding" not in server.requests[0][:500].lower()
+
+    run(answering(HELLO), work)
+
+
+def test_connections_are_used_again() -> None:
+    """A connection goes back when its answer was read to its end; cookies are not kept."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        for _ in range(3):
+            response = await upstream.send(a_request(server.url))
+            await response.read_all(100, 1)
+            response.close()
+        assert (len(server.requests), server.connections) == (3, 1)
+        assert b"cookie" not in server.requests[2].lower()
+
+    with_cookie = HELLO.replace(b"x-answer: 1", b"set-cookie: a=b")
+    run(answering(with_cookie, with_cookie, HELLO), work)
+
+
+def test_a_pooled_connection_that_closed_is_replaced_once() -> None:
+    """The platform closed it while it was idle: nobody has seen the request yet."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        for _ in range(3):
+            response = await upstream.send(a_request(server.url))
+            assert await response.read_all(100, 1) == b"Hello"
+        assert server.connections == 3
+
+    def serve(server: Server) -> Exchange:
+        async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await server.take(reader)
+            writer.write(HELLO)
+            # Closes only when the next request comes, so that the pool cannot know.
+            await reader.read(1)
+
+        return exchange
+
+    run(serve, work)
+
+
+def test_a_fresh_connection_that_closes_is_no_reason_to_ask_twice() -> None:
+    """The platform may have begun to work."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        with pytest.raises(UpstreamUnreachable):
+            await upstream.send(a_request(server.url))
+        assert (server.connections, len(server.requests)) == (1, 1)
+
+    run(answering(b"", close=True), work)
+
+
+def test_nobody_there_is_said_with_the_name_only() -> None:
+    """The sentence is for the row: host and cause, no secret, no stack."""
+
+    async def work() -> None:
+        upstream = Leg(LOOPBACK)
+        with pytest.raises(UpstreamUnreachable, match=r"^No answer from 127\.0\.0\.1: .+\.$"):
+            await upstream.send(a_request(f"http://127.0.0.1:{closed_port()}"))
+        await upstream.close()
+
+    asyncio.run(work())
+
+
+def test_a_connection_that_is_not_taken_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that drops packets."""
+    monkeypatch.setattr(leg, "CONNECT_TIMEOUT_S", 0.3)
+
+    async def work() -> None:
+        upstream = Leg(LOOPBACK)
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+            address = full.getsockname()
+            waiting = [socket.socket() for _ in range(4)]
+            for client in waiting:
+                client.setblocking(False)
+                client.connect_ex(address)
+            began = time.monotonic()
+            with pytest.raises(UpstreamUnreachable, match=r"within 0\.3 s"):
+                await upstream.send(a_request(f"http://127.0.0.1:{address[1]}"))
+            assert time.monotonic() - began < 2
+            for client in waiting:
+                client.close()
+        await upstream.close()
+
+    asyncio.run(work())
+
+
+def test_an_answer_that_does_not_begin_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the platform sees the connection close."""
+    monkeypatch.setattr(leg, "HEAD_TIMEOUT_S", 0.2)
+
+    async def work(server: Server, upstream: Leg) -> None:
+        with pytest.raises(UpstreamTimeout, match=r"within 0\.2 s"):
+            await upstream.send(a_request(server.url))
+        async with asyncio.timeout(1):
+            await server.ended.wait()
+
+    run(answering(b""), work)
+
+
+def test_a_request_that_is_cancelled_closes_the_connection() -> None:
+    """Before the answer begins."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        task = asyncio.create_task(upstream.send(a_request(server.url)))
+        await server.arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(1):
+            await server.ended.wait()
+
+    run(answering(b""), work)
+
+
+def test_an_answer_that_is_not_read_to_its_end_closes_the_connection() -> None:
+    """Closing is what ends the platform's work."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        assert await response.read(1) == b"Hel"
+        response.close()
+        async with asyncio.timeout(1):
+            await server.ended.wait()
+
+    run(answering(CHUNKED + b"3\r\nHel\r\n"), work)
+
+
+def test_silence_is_told_and_reading_goes_on() -> None:
+    """None after the given time; then what comes later."""
+
+    def serve(server: Server) -> Exchange:
+        async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await server.take(reader)
+            writer.write(CHUNKED + b"1\r\na\r\n")
+            await asyncio.sleep(0.3)
+            writer.write(b"1\r\nb\r\n0\r\n\r\n")
+            await server.take(reader)
+
+        return exchange
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        assert [await response.read(0.1) for _ in range(2)] == [b"a", None]
+        assert await response.read(0) is None
+        assert [await response.read(1) for _ in range(3)] == [b"b", b"", b""]
+
+    run(serve, work)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_chunk_borders_carry_no_meaning(size: int) -> None:
+    """Every byte, in order, whatever the framing."""
+    body = "Grüße 世界 ".encode() * 20
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        received = b""
+        while piece := await response.read(1):
+            received += piece
+        assert body == received
+
+    run(answering(CHUNKED + chunks + b"0\r\n\r\n"), work)
+
+
+def test_what_is_there_is_read_at_once() -> None:
+    """One read brings all that has arrived, so that a burst is one write for the client."""
+    chunks = b"".join(b"5\r\n%05d\r\n" % number for number in range(60))
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        await asyncio.sleep(0.05)
+        assert await response.read(1) == b"".join(b"%05d" % number for number in range(60))
+
+    run(answering(CHUNKED + chunks + b"0\r\n\r\n"), work)
+
+
+@pytest.mark.parametrize(
+    "cut", [b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf", CHUNKED + b"8\r\nha", CHUNKED + b"4\r\nhalf\r\n"]
+)
+def test_an_answer_that_is_cut_is_never_taken_for_whole(cut: bytes) -> None:
+    """Neither with a length nor in chunks."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        with pytest.raises(StreamBroken, match=r"127\.0\.0\.1 broke off"):
+            await response.read_all(1000, 1)
+
+    run(answering(cut, close=True), work)
+
+
+def test_a_body_is_read_up_to_a_limit() -> None:
+    """Longer ones, and silent ones, are errors."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        with pytest.raises(StreamBroken, match="longer than 4 bytes"):
+            await response.read_all(4, 1)
+        response.close()
+        response = await upstream.send(a_request(server.url))
+        assert await response.read_all(5, 1) == b"Hello"
+
+    run(answering(HELLO, HELLO), work)
+
+    async def wait(server: Server, upstream: Leg) -> None:
+        response = await upstream.send(a_request(server.url))
+        with pytest.raises(UpstreamTimeout, match="went silent"):
+            await response.read_all(100, 0.1)
+        response.close()
+
+    run(answering(HELLO[:-2]), wait)
+
+
+def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see every secret, and go around the check of addresses."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def work(server: Server, upstream: Leg) -> None:
+        assert (await upstream.send(a_request(server.url))).status == 200
+
+    run(answering(HELLO), work)
+
+
+def send_to(url: str, networks: tuple[Any, ...] = (), **fields: Any) -> Any:
+    """One request to an address; returns the status."""
+
+    async def work() -> int:
+        upstream = Leg(networks)
+        try:
+            return (await upstream.send(a_request(url, **fields))).status
+        finally:
+            await upstream.close()
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "[::1]",
+        "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00:ec2::254]", "[64:ff9b::7f00:1]",
+        "localhost",
+    ],
+)  # fmt: skip
+def test_private_addresses_are_refused_before_a_connection(host: str) -> None:
+    """Nothing is sent, nobody is asked."""
+    with pytest.raises(UpstreamForbidden, match="CCR_PRIVATE_UPSTREAMS"):
+        send_to(f"http://{host}:1")
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "127.0.0.1.", "0x7f000001", "0", "127.0.1"])
+def test_odd_spellings_of_an_address_open_nothing(host: str) -> None:
+    """What a resolver would take for 127.0.0.1."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        guarded = Leg(())
+        port = server.url.rpartition(":")[2]
+        with pytest.raises(UpstreamError):
+            await guarded.send(a_request(f"http://{host}:{port}"))
+        await guarded.close()
+        assert server.connections == 0
+
+    run(answering(HELLO), work)
+
+
+@pytest.mark.parametrize(
+    ("networks", "fields"), [(LOOPBACK, {}), ((), {"open_network": True})], ids=["opened by name", "of the operator"]
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_opened_networks_are_reached(networks: tuple[Any, ...], fields: dict[str, Any], host: str) -> None:
+    """By CCR_PRIVATE_UPSTREAMS, or because the address is the environment's own."""
+
+    async def work(server: Server, _upstream: Leg) -> None:
+        upstream = Leg(networks)
+        response = await upstream.send(a_request(server.url.replace("127.0.0.1", host), **fields))
+        assert response.status == 200
+        await upstream.close()
+
+    run(answering(HELLO), work)
+
+
+def test_metadata_addresses_stay_shut_whatever_is_opened() -> None:
+    """Credentials of the machine lie there."""
+    everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    for host in ("169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "[fe80::1]"):
+        with pytest.raises(UpstreamForbidden):
+            send_to(f"http://{host}:1", everything)
+
+
+def test_of_a_names_addresses_only_the_allowed_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may point to several places, and to others tomorrow: each is checked when a connection is made."""
+
+    class Names:
+        async def resolve(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+            return [
+                ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
+                for address in ("10.0.0.1", "127.0.0.1")
+            ]
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(leg, "ThreadedResolver", Names)
+
+    async def work(server: Server, upstream: Leg) -> None:
+        port = server.url.rpartition(":")[2]
+        assert (await upstream.send(a_request(f"http://platform.example:{port}"))).status == 200
+
+    run(answering(HELLO), work)
+    with pytest.raises(UpstreamForbidden, match=r"10\.0\.0\.1, 127\.0\.0\.1"):
+        send_to("http://platform.example:1")
