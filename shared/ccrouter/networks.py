@@ -1,6 +1,7 @@
 """Addresses: which the router may connect to on somebody's word (anthropic-passthrough.md §3), and whose a call is."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -12,6 +13,11 @@ _NEVER: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What `is_global` still admits on some versions of Python: addresses of one site, and of IETF protocols.
+_NOT_PUBLIC: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in ("fec0::/10", "192.0.0.0/24"))
+
+# Its last part is no number: resolvers take 127.1 and 0x7f.1 for addresses.
+_NAME = re.compile(r"(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)*(?!0x|[0-9]+\.?$)(?!-)[a-z0-9_-]{1,63}(?<!-)\.?")
 
 
 def is_allowed(address: Address, private_networks: Sequence[Network]) -> bool:
@@ -19,12 +25,17 @@ def is_allowed(address: Address, private_networks: Sequence[Network]) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
+        elif address.sixtofour is not None:
+            address = address.sixtofour
         elif address in _NAT64:
             address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if any(address in network for network in _NEVER):
         return False
     return any(address in network for network in private_networks) or (
-        address.is_global and not address.is_multicast and not address.is_reserved
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not any(address in network for network in _NOT_PUBLIC)
     )
 
 
@@ -55,6 +66,8 @@ def check_base_url(
         address = ipaddress.ip_address(host)
     except ValueError:
         address = None
+        if not _NAME.fullmatch(host):
+            raise ValueError(f"«{host}» is no name of a host and no address") from None
     if (address is not None and not is_allowed(address, private_networks)) or (
         host == "localhost" and not is_allowed(ipaddress.ip_address("127.0.0.1"), private_networks)
     ):

@@ -12,10 +12,10 @@ OFFICE: tuple[Network, ...] = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip
 
 PUBLIC = ["1.1.1.1", "160.79.104.10", "2607:6bc0::10", "64:ff9b::101:101", "2002:101:101::1"]
 PRIVATE = [
-    "127.0.0.1", "127.255.255.254", "10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "192.0.2.1",
+    "127.0.0.1", "127.255.255.254", "10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "192.0.0.1", "192.0.2.1",
     "198.18.0.1", "203.0.113.1", "240.0.0.1", "255.255.255.255", "0.0.0.0", "224.0.0.1", "::", "::1", "fd12::1",
-    "fc00::1", "ff02::1", "2001:db8::1", "::ffff:10.1.2.3", "::10.1.2.3", "64:ff9b::a01:203",
-    "64:ff9b:1::a01:203", "2001:0:a01:203::",
+    "fc00::1", "fec0::1", "ff02::1", "2001:db8::1", "::ffff:10.1.2.3", "::10.1.2.3", "64:ff9b::a01:203",
+    "64:ff9b:1::a01:203", "2002:a01:203::1", "2001:0:a01:203::",
 ]  # fmt: skip
 METADATA = ["169.254.169.254", "169.254.170.2", "fe80::1", "fd00:ec2::254", "100.100.100.200", "::ffff:169.254.169.254"]
 
@@ -32,7 +32,7 @@ def test_what_is_not_public_is_shut(address: str) -> None:
     assert not is_allowed(ipaddress.ip_address(address), NOTHING)
 
 
-@pytest.mark.parametrize("address", [*METADATA, "64:ff9b::a9fe:a9fe"])
+@pytest.mark.parametrize("address", [*METADATA, "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"])
 def test_metadata_stays_shut_whatever_is_opened(address: str) -> None:
     """There the machine's own credentials lie."""
     assert not is_allowed(ipaddress.ip_address(address), EVERYTHING)
@@ -93,6 +93,15 @@ def test_an_address_is_stored_without_a_slash_at_its_end(given: str, stored: str
         ("http://169.254.169.254/latest", "private network"),
         ("http://[::ffff:127.0.0.1]", "private network"),
         ("http://[fe80::1%25eth0]", "private network"),
+        ("http://127.1", "no name of a host"),
+        ("http://2130706433", "no name of a host"),
+        ("http://0177.0.0.1", "no name of a host"),
+        ("http://127.0.0.1.", "no name of a host"),
+        ("http://0x7f.0.0.1", "no name of a host"),
+        ("http://%31%32%37.0.0.1", "no name of a host"),
+        ("http://exa mple.com", "no name of a host"),
+        ("http://example.com;x", "no name of a host"),
+        ("http://a..b", "no name of a host"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused_with_its_reason(given: str, reason: str) -> None:
