@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -80,9 +81,11 @@ def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Netwo
 
     `forwarded_for` is the value of `x-forwarded-for`, empty where there is none.
     """
-    if peer is None or not trusted:
-        return peer
-    address = peer
+    if peer is None:
+        return None
+    address = _plain(peer) or peer
+    if not trusted:
+        return address
     reported = [part.strip() for part in forwarded_for.split(",") if part.strip()]
     while reported and _is_in(address, trusted):
         nearest = _without_port(reported.pop())
@@ -102,14 +105,19 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
 
 def _without_port(text: str) -> str | None:
     """The address in an `x-forwarded-for` part, which may carry a port; None where it is no address."""
-    candidates = [text]
     if text.startswith("["):
-        candidates = [text[1:].partition("]")[0]]
-    elif text.count(":") == 1:
-        candidates = [text.partition(":")[0]]
-    for candidate in candidates:
-        try:
-            return str(ipaddress.ip_address(candidate))
-        except ValueError:
-            continue
-    return None
+        return _plain(text[1:].partition("]")[0])
+    if text.count(":") == 1:
+        return _plain(text.partition(":")[0])
+    return _plain(text)
+
+
+@lru_cache(maxsize=1024)
+def _plain(text: str) -> str | None:
+    """An address as it is written, IPv4 also where a socket for both gives it as `::ffff:…`; None for anything else."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -128,6 +128,8 @@ PROXIES: tuple[Network, ...] = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip
         ("10.0.0.1", "203.0.113.7, _hidden", "10.0.0.1"),
         ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
         (None, "1.2.3.4", None),
+        ("::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("10.0.0.1", "::ffff:203.0.113.7", "203.0.113.7"),
     ],
 )
 def test_a_caller_is_the_nearest_address_that_is_no_trusted_proxy(
