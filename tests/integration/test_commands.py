@@ -97,6 +97,13 @@ def test_a_credential_is_tried_with_a_real_request(installation: Installation) -
         (("keys", "disable", "nobody"), "there is no key nobody; "),
         (("keys", "create", "x", "--owner", "nobody"), "there is no user «nobody»"),
         (("keys", "create", "x", "--mapping", '{"opus": 1}'), "Invalid value for --mapping"),
+        (("keys", "create", "x", "--mapping", "opus"), "this is not JSON"),
+        (
+            ("keys", "create", "x", "--mapping", '{"opus": [{"platform": "nowhere", "model": "x"}]}'),
+            "mapping.opus[0].platform: there is no platform «nowhere»; there are anthropic, ",
+        ),
+        (("keys", "create", " "), "must not be empty"),
+        (("credentials", "add", "--name", "x"), "auth.api_key must not be empty"),
         (("credentials", "test", "nobody"), "there is no credential «nobody»; "),
         (("credentials", "add", "--name", "x", "--secret-env", "NOT_SET"), "the variable NOT_SET is not set"),
         (("keyz",), "No such command 'keyz'"),

@@ -135,7 +135,7 @@ def test_a_name_that_leads_nowhere_is_refused_with_the_keys_slots() -> None:
     """The message begins as clients expect it and tells what the key can do."""
     with pytest.raises(NotFound, match=r"^model: claude-opus-5-5\. .*slots of this key: haiku"):
         candidates({"opus": [], "haiku": [to("x")]}, ("a", {}))
-    with pytest.raises(NotFound, match=r"^model: claude-opus-5-5\. .*slots of this key: none"):
+    with pytest.raises(NotFound, match=r"^model: claude-opus-5-5\. .*slots of this key: none.*no credential for it"):
         candidates(None)
 
 

@@ -34,7 +34,7 @@ from ccrouter.admin.schemas import (
 )
 from ccrouter.clock import utc_now
 from ccrouter.platforms.registry import is_platform
-from ccrouter.routing.mapping import Mapping, MappingError, Target, read_mapping
+from ccrouter.routing.mapping import MappingError, read_mapping, targets_of
 from ccrouter.storage import credentials, keys, logs, users
 from ccrouter.storage.keys import StoredKey
 
@@ -152,7 +152,7 @@ def key_routes(needs: Needs) -> APIRouter:
             mapping = read_mapping(document)
         except MappingError as error:
             raise invalid(error.field, error.message) from None
-        for field, target in _targets(mapping):
+        for field, target in targets_of(mapping):
             if not is_platform(target.platform):
                 raise invalid(f"{field}.platform", f"there is no platform «{target.platform}» in this version")
             if target.effort is not None:
@@ -167,14 +167,6 @@ def key_routes(needs: Needs) -> APIRouter:
                     raise invalid(f"{field}.credential_id", f"is a credential of platform {credential.platform}")
 
     return routes
-
-
-def _targets(mapping: Mapping) -> list[tuple[str, Target]]:
-    """Every target with the path of its member."""
-    chains = {f"mapping.{slot}": chain for slot, chain in mapping.slots.items()}
-    chains |= {f"mapping.rules[{index}].targets": rule.targets for index, rule in enumerate(mapping.rules)}
-    chains["mapping.default"] = mapping.default or ()
-    return [(f"{field}[{index}]", target) for field, chain in chains.items() for index, target in enumerate(chain)]
 
 
 def _view(key: StoredKey, cost: Decimal, requests: int) -> KeyView:

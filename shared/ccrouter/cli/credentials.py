@@ -60,6 +60,8 @@ def add(
     """
     from ccrouter.storage import credentials as stored
 
+    if not name.strip():
+        raise click.BadParameter("must not be empty", param_hint="--name")
     if secret_env is not None:
         secret = read_secret_variable(secret_env)
         if secret is None:

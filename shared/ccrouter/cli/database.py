@@ -76,7 +76,9 @@ def every(find: "Callable[..., Page[T]]", engine: "Engine") -> list[T]:
 def vault_of(settings: Settings) -> Vault:
     """The vault; raises SettingsError where the master key is not known."""
     if settings.master_key is None:
-        raise SettingsError(["CCR_MASTER_KEY is not set: the key that the credentials are encrypted with"])
+        raise SettingsError(
+            ["CCR_MASTER_KEY is not set: credentials are encrypted with it; set it here as for the router"]
+        )
     return Vault(read_master_key(settings.master_key))
 
 

@@ -11,7 +11,8 @@ from ccrouter.cli.first_start import ADMIN
 from ccrouter.cli.hints import client_lines, program
 from ccrouter.clock import rfc3339
 from ccrouter.errors import SettingsError
-from ccrouter.routing.mapping import MappingError, read_mapping
+from ccrouter.platforms.registry import PLATFORMS, SELF_ANSWERING, is_platform
+from ccrouter.routing.mapping import MappingError, read_mapping, targets_of
 
 
 @click.group()
@@ -42,6 +43,8 @@ def create(name: str, owner: str, mapping: str, as_json: bool) -> None:
     from ccrouter.storage import users
 
     document = _read(mapping)
+    if not name.strip():
+        raise click.BadParameter("must not be empty", param_hint="NAME")
     with open_database() as (engine, settings):
         found = users.by_login(engine, owner)
         if found is None:
@@ -119,8 +122,17 @@ def disable(key_id: str) -> None:
 
 def _read(mapping: str) -> dict[str, Any]:
     try:
-        document = json.loads(mapping)
-        read_mapping(document)
-    except (MappingError, json.JSONDecodeError) as error:
+        document: dict[str, Any] = json.loads(mapping)
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(f"this is not JSON: {error}", param_hint="--mapping") from None
+    try:
+        targets = targets_of(read_mapping(document))
+    except MappingError as error:
         raise click.BadParameter(str(error), param_hint="--mapping") from None
+    for field, target in targets:
+        if not is_platform(target.platform):
+            known = ", ".join(sorted([*PLATFORMS, *SELF_ANSWERING]))
+            raise click.BadParameter(
+                f"{field}.platform: there is no platform «{target.platform}»; there are {known}", param_hint="--mapping"
+            )
     return document or {}

@@ -37,8 +37,9 @@ class AuthError(ValueError):
         self.message = message
 
 
+_PRINTABLE = r"^[!-~]+$"
 Secret = Annotated[
-    str, Meta(min_length=1, max_length=20_000, pattern=r"^[!-~]+$", extra_json_schema={"format": "password"})
+    str, Meta(min_length=1, max_length=20_000, pattern=_PRINTABLE, extra_json_schema={"format": "password"})
 ]
 """A secret in one piece: printable ASCII without spaces, so that it can stand in a header."""
 Region = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", examples=["us-east-1"])]
@@ -289,6 +290,9 @@ def schema_of(struct: type[Struct]) -> dict[str, Any]:
     return schema
 
 
+_JSON_WORDS = {"str": "a string", "int": "a number", "bool": "true or false", "object": "an object", "array": "a list"}
+
+
 def _checked(struct: type[Struct], given: dict[str, Any], name: str) -> dict[str, Any]:
     stripped = {
         member: value.strip() if isinstance(value, str) else value
@@ -301,7 +305,7 @@ def _checked(struct: type[Struct], given: dict[str, Any], name: str) -> dict[str
         text = str(error)
         match = re.search(r" - at `\$\.([A-Za-z_.\[\]0-9]+)`$", text)
         if match:
-            raise AuthError(f"{name}.{match[1]}", text[: match.start()]) from None
+            raise AuthError(f"{name}.{match[1]}", _in_words(text[: match.start()])) from None
         unknown = re.match(r"Object contains unknown field `(.+)`", text)
         if unknown:
             raise AuthError(f"{name}.{unknown[1]}", "is not known for this platform") from None
@@ -311,3 +315,14 @@ def _checked(struct: type[Struct], given: dict[str, Any], name: str) -> dict[str
         raise AuthError(name, text.removesuffix(" - at `$`")) from None
     document: dict[str, Any] = msgspec.to_builtins(checked)
     return {member: value for member, value in document.items() if value is not None}
+
+
+def _in_words(text: str) -> str:
+    """What msgspec says of a value, for somebody who does not know it."""
+    if text == "Expected `str` of length >= 1":
+        return "must not be empty"
+    if text == f"Expected `str` matching regex '{_PRINTABLE}'":
+        return "holds characters that do not belong in it; was it copied whole, without spaces and line breaks?"
+    if found := re.fullmatch(r"Expected `(.+?)(?: \| null)?`, got `(.+)`", text):
+        return f"must be {_JSON_WORDS.get(found[1], found[1])}, not {_JSON_WORDS.get(found[2], found[2])}"
+    return text

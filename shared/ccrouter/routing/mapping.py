@@ -108,6 +108,14 @@ def _read_chain(document: Any, field: str) -> tuple[Target, ...]:
     return tuple(targets)
 
 
+def targets_of(mapping: Mapping) -> list[tuple[str, Target]]:
+    """Every target with the path of its member."""
+    chains = {f"mapping.{slot}": chain for slot, chain in mapping.slots.items()}
+    chains |= {f"mapping.rules[{index}].targets": rule.targets for index, rule in enumerate(mapping.rules)}
+    chains["mapping.default"] = mapping.default or ()
+    return [(f"{field}[{index}]", target) for field, chain in chains.items() for index, target in enumerate(chain)]
+
+
 def family_of(model: str, slots: tuple[str, ...] = ()) -> str | None:
     """The family named in a model's name, whatever dates, versions, prefixes or `[1m]` surround it."""
     words = re.split(r"[^a-z0-9]+", model.lower())

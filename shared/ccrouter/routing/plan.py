@@ -30,7 +30,10 @@ def plan(
     targets = resolution.targets
     if targets is None:
         if not any(credential.platform == UNMAPPED_PLATFORM for credential in credentials):
-            raise NotFound(nowhere(model, mapping))
+            raise NotFound(
+                f"{nowhere(model, mapping)} Other names go to {UNMAPPED_PLATFORM}, but this router has no credential "
+                "for it; an administrator must add one."
+            )
         targets = (Target(UNMAPPED_PLATFORM, model),)
     if not targets:
         raise NotFound(nowhere(model, mapping))
