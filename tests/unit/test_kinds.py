@@ -28,5 +28,5 @@ def test_a_secret_that_cannot_be_used_is_explained(platform: str, auth: dict[str
 
 def test_an_option_of_another_type_is_explained() -> None:
     """The same words serve options."""
-    with pytest.raises(AuthError, match="options.region: must be a string, not a number"):
+    with pytest.raises(AuthError, match=r"options\.region: must be a string, not a number"):
         check_options("bedrock", {"region": 1})
