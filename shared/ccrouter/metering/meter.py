@@ -20,19 +20,26 @@ def meter(
     *,
     final: bool,
     estimated: bool = False,
+    place: str | None = None,
+    answered_as: str | None = None,
 ) -> None:
     """Fills a record's usage and cost from the merged usage object of an answer.
 
     `final` is False where the answer broke off: the counts are then a lower bound and are priced as such.
-    `estimated`: the platform named no counts, so they are our own estimate.
+    `estimated`: the platform named no counts, so they are our own estimate. `place` is where the platform was asked
+    to compute: kept as the usage's `inference_geo`, so that the cost can be computed again. `answered_as` names the
+    model where the platform's address hides it.
     """
     if not raw_usage:
         return
+    if place is not None:
+        raw_usage = {**raw_usage, "inference_geo": place}
     parts = bills(raw_usage, only_1h=request.asks_only_1h_cache)
     record.usage = total_usage(parts)
     record.usage_raw = raw_usage
     record.usage_state = "partial" if not final else "estimated" if estimated else "final"
     if record.platform in FREE_PLATFORMS or record.platform is None or record.model is None:
         return
-    record.cost = rate(parts, record.platform, record.model, record.at, prices)
+    model = answered_as if answered_as is not None and record.model.startswith("arn:") else record.model
+    record.cost = rate(parts, record.platform, model, record.at, prices)
     record.cost_state = "unpriced" if record.cost is None else "priced"

@@ -22,7 +22,8 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The price of one model on one platform from `valid_from` until before `valid_until` (None: unbounded).
 
     `long_rates` hold for every token of a request whose whole prompt exceeds `long_over_tokens`; `fast_rates` in fast
-    mode. `us_factor` multiplies where the answer was made in the US on request (`inference_geo`).
+    mode. `us_factor` multiplies where the answer was made in the US on request (`inference_geo`); `place_factors` do so
+    for other places by name, `*` for all but `global` that are not named.
     `web_search_usd` is the price of 1000 searches. `source` says where the numbers are from.
     """
 
@@ -35,6 +36,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     long_rates: Rates | None = None
     fast_rates: Rates | None = None
     us_factor: Decimal | None = None
+    place_factors: dict[str, Decimal] = {}
     web_search_usd: Decimal | None = None
     source: str = ""
 
@@ -71,8 +73,14 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def bare_name(model: str) -> str:
-    """A model's name without context suffix, date and version: `claude-haiku-4-5-20251001[1m]` is claude-haiku-4-5."""
+    """A model's name without context suffix, date and version: `claude-haiku-4-5-20251001[1m]` is claude-haiku-4-5.
+
+    Bedrock's names lose what surrounds Claude's: `us.anthropic.claude-haiku-4-5-20251001-v1:0` is the same.
+    """
     name = re.sub(r"\[[0-9a-z]+\]$", "", model.strip().lower())
+    name, on_bedrock = re.subn(r"^(?:[a-z-]+\.)?anthropic\.", "", name)
+    if on_bedrock:
+        name = re.sub(r"-v\d+(?::\d+)?$", "", name)
     name = re.sub(r"(?:[-@]20\d{6}|-latest|@default)$", "", name)
     # claude-opus-4-0 is another name of claude-opus-4.
     return re.sub(r"(?<=-\d)-0$", "", name)

@@ -11,6 +11,8 @@ from ccrouter.metering.record import Cost
 _MILLION = Decimal(1_000_000)
 _BATCH_FACTOR = Decimal("0.5")
 _ONE = Decimal(1)
+_EVERYWHERE = (None, "global", "not_available")
+"""Places that cost nothing extra."""
 _NOTHING = Decimal(0)
 
 
@@ -60,6 +62,11 @@ def _rates_for(row: PriceRow, part: Bill) -> tuple[Rates, Decimal, dict[str, str
     if part.inference_geo == "us" and row.us_factor is not None:
         factor *= row.us_factor
         notes["inference_geo"] = f"us × {row.us_factor}"
+    if row.place_factors and (place := part.inference_geo) not in _EVERYWHERE:
+        place_factor = row.place_factors.get(place or "", row.place_factors.get("*", _ONE))
+        if place_factor != _ONE:
+            factor *= place_factor
+            notes["inference_geo"] = f"{place} × {place_factor}"
     if part.service_tier == "batch":
         factor *= _BATCH_FACTOR
         notes["service_tier"] = f"batch × {_BATCH_FACTOR}"

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from ccrouter.metering.catalog import builtin_table
+from ccrouter.metering.clouds import with_clouds
 from ccrouter.metering.prices import PriceRow, PriceTable, Rates, bare_name
 from ccrouter.storage import prices
 
@@ -52,7 +53,7 @@ def genai_table() -> PriceTable:
             rows[platform, name] = _merged(_rows_of(platform, name, model), builtin.get((platform, name), []))
     version = importlib.metadata.version("genai-prices")
     all_rows = [row for _, found in sorted((builtin | rows).items()) for row in found]
-    return PriceTable(version=f"{SOURCE}-{version}+{builtin_table().version}", rows=tuple(all_rows))
+    return PriceTable(version=f"{SOURCE}-{version}+{builtin_table().version}", rows=with_clouds(all_rows))
 
 
 def _rows_of(platform: str, name: str, model: "ModelInfo") -> list[PriceRow]:
