@@ -142,6 +142,13 @@ class RunningRouter:
         self.services.directory._routing = None
         return self.new_key({"opus": [{"platform": "anthropic", "model": name, "credential_id": made.id}]})
 
+    def key_for(self, platform: str, auth: dict[str, Any], model: str, **fields: Any) -> str:
+        """The secret of a key whose requests all go to a new credential of this platform; `fields` are its own."""
+        fields = {"name": f"c-{uuid.uuid4().hex}", **fields}
+        made = credentials.create(self.services.engine, self.services.vault, platform, auth, fields)
+        self.services.directory._routing = None
+        return self.new_key({"default": [{"platform": platform, "model": model, "credential_id": made.id}]})
+
     def client(self, **headers: str) -> httpx2.Client:
         """An HTTP client for the router's address."""
         return httpx2.Client(base_url=self.url, headers=headers, timeout=30)

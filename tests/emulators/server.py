@@ -70,6 +70,7 @@ class Emulator:
             asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     async def note(self, request: web.Request) -> Seen:
         """Reads a request and keeps it."""

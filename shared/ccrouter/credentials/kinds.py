@@ -82,10 +82,25 @@ class BedrockAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class BedrockOptions(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """`region` is signed and names the host; `profile_prefix` goes before bare model names (`us.`, `global.`, …)."""
+    """`region` is signed and names the host; `profile_prefix` goes before bare model names (`us.`, `global.`, …).
+
+    `profiles` leads single public names to a prefix, an id or an ARN of their own. The others are headers of
+    InvokeModel (bedrock.md §1, §3).
+    """
 
     region: Region
     profile_prefix: Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,15}\.$")] | None = None
+    profiles: dict[str, Annotated[str, Meta(pattern=r"^[!-~]{2,2048}$")]] | None = None
+    service_tier: Literal["priority", "default", "flex", "reserved"] | None = None
+    latency: Literal["standard", "optimized"] | None = None
+    guardrail: Annotated[str, Meta(pattern=r"^[!-~]{1,2048}$")] | None = None
+    guardrail_version: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")] | None = None
+    trace: Literal["ENABLED", "DISABLED", "ENABLED_FULL"] | None = None
+    request_metadata: dict[str, Annotated[str, Meta(max_length=256, pattern=r"^[ -~]*$")]] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.guardrail is None) != (self.guardrail_version is None):
+            raise ValueError("guardrail and guardrail_version belong together")
 
 
 class VertexAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):

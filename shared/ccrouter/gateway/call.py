@@ -75,6 +75,8 @@ class Call:
                 self.prices,
                 final=facts.stopped,
                 estimated=facts.usage_estimated,
+                place=facts.place,
+                answered_as=facts.answered_as,
             )
         return True
 

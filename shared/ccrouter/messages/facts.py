@@ -18,3 +18,7 @@ class StreamFacts:
         self.error_message: str | None = None
         self.content_began = False
         """Whether a content block has begun: the first token, as a person sees it."""
+        self.place: str | None = None
+        """Where the platform was asked to compute (`global`, a geography, a region); None: prices do not differ."""
+        self.answered_as: str | None = None
+        """The model that the answer itself names."""

@@ -6,7 +6,7 @@ The bytes of every member survive, because prompt caches and thinking signatures
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,11 @@ class MessagesRequest:
             raise InvalidRequest("model: must be a non-empty string")
         self.model = model
         self.stream = self.raw("stream") == b"true"
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of the top-level members, in order."""
+        return self._members
 
     def raw(self, name: str) -> bytes | None:
         """A top-level member's bytes."""

@@ -1,8 +1,12 @@
 """Errors in Anthropic's shape: how they are written, recognised, and made from what other servers say."""
 
+import math
 from typing import Any
 
 import msgspec
+
+from ccrouter.errors import NO_RETRY
+from ccrouter.http import Headers
 
 KINDS = {
     400: "invalid_request_error",
@@ -20,6 +24,9 @@ KINDS = {
     529: "overloaded_error",
 }
 """The error type that belongs to a status (anthropic-messages.md §9)."""
+
+LONGEST_WAIT_S = 60
+"""From here on a wait is not told as `retry-after` in errors that we make."""
 
 _MESSAGE_LIMIT = 2_000
 
@@ -40,6 +47,25 @@ def error_body(kind: str, message: str, request_id: str, error_code: str | None 
 def error_event(kind: str, message: str, request_id: str) -> bytes:
     """The same as an SSE event: it ends a stream, nothing may follow."""
     return b"event: error\ndata: " + error_body(kind, message, request_id) + b"\n\n"
+
+
+def wait_headers(wait_s: float | None) -> Headers:
+    """How a client is told to wait in an error that we put into the shape (anthropic-messages.md §10).
+
+    A wait of a minute or more stops clients instead: SDKs would sleep that long, and Claude Code would give up.
+    """
+    if wait_s is None:
+        return ()
+    return (("retry-after", str(max(1, math.ceil(wait_s)))),) if wait_s < LONGEST_WAIT_S else NO_RETRY
+
+
+def with_wait(message: str, wait_s: float | None) -> str:
+    """A message that says how long to wait, where `wait_headers` does not."""
+    if wait_s is None or wait_s < LONGEST_WAIT_S:
+        return message
+    hours, minutes = divmod(math.ceil(wait_s / 60), 60)
+    words = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return f"{message} (Try again in {words}.)"
 
 
 def read_error(body: bytes) -> tuple[str, str] | None:

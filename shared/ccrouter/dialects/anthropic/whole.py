@@ -27,6 +27,8 @@ def read_message(body: bytes, *, counts: bool = False) -> StreamFacts:
         facts.error_type, facts.error_message = error
     elif not counts:
         merge_usage(facts.usage, document.get("usage"))
+        if isinstance(model := document.get("model"), str):
+            facts.answered_as = model
         reason = document.get("stop_reason")
         facts.stop_reason = reason if isinstance(reason, str) else None
         facts.stopped = True

@@ -1,0 +1,167 @@
+"""Bedrock through the real router: an emulator as strict as the service, the official SDK as the client."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from tests.emulators.bedrock import BedrockEmulator
+from tests.grammar import violations
+from tests.services import RunningRouter
+
+TOOL: Any = {
+    "name": "add",
+    "description": "adds",
+    "input_schema": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
+}
+HI: Any = [{"role": "user", "content": "What is 40 + 2?"}]
+
+
+@pytest.fixture(scope="session")
+def _bedrock() -> Iterator[BedrockEmulator]:
+    with BedrockEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def bedrock(_bedrock: BedrockEmulator) -> Iterator[BedrockEmulator]:
+    """The emulator; whatever reaches it must be flawless."""
+    _bedrock.reset()
+    yield _bedrock
+    assert _bedrock.violations == []
+
+
+def a_key(router: RunningRouter, bedrock: BedrockEmulator, model: str | None = None, **auth: str) -> str:
+    """A key that leads to the emulator."""
+    return router.key_for(
+        "bedrock",
+        auth or bedrock.auth,
+        model or bedrock.model,
+        base_url=bedrock.url,
+        options=dict(bedrock.options),
+    )
+
+
+def a_client(router: RunningRouter, secret: str) -> anthropic.Anthropic:
+    """The official SDK, set up as its documentation says."""
+    return anthropic.Anthropic(base_url=router.base_url, api_key=secret, max_retries=0)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_tool_loop_runs(router: RunningRouter, bedrock: BedrockEmulator, streams: bool) -> None:
+    """Call, result, answer; two rows with counts and a price."""
+    bedrock.script("tool_loop")
+    bedrock.call = ("add", {"a": 40, "b": 2})
+    secret = a_key(router, bedrock)
+    client = a_client(router, secret)
+    messages = list(HI)
+    for _ in range(2):
+        wanted: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, "tools": [TOOL]}
+        if streams:
+            with client.messages.stream(**wanted) as stream:
+                message = stream.get_final_message()
+        else:
+            message = client.messages.create(**wanted)
+        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
+        if message.stop_reason == "tool_use":
+            (call,) = message.content
+            assert call.type == "tool_use"
+            assert (call.name, call.input) == ("add", {"a": 40, "b": 2})
+            result = {"type": "tool_result", "tool_use_id": call.id, "content": "42"}
+            messages.append({"role": "user", "content": [result]})
+    assert message.content[0].type == "text"
+    assert "42" in message.content[0].text
+    for row in router.rows(secret, expect=2):
+        assert (row["platform"], row["status"], row["stream"], row["usage_state"], row["cost_state"]) == (
+            "bedrock", "ok", streams, "final", "priced",
+        )  # fmt: skip
+        assert (row["usage"]["input_tokens"], row["usage"]["output_tokens"]) == (20, 9)
+        # 20 × 2 and 9 × 10 USD a million, a tenth more in a geography.
+        assert row["cost"]["total"].rstrip("0") == "0.000143"
+        assert row["cost"]["rates"]["inference_geo"] == "us × 1.10"
+
+
+def test_a_bedrock_key_is_sent_as_it_is(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """Without a signature."""
+    secret = a_key(router, bedrock, "global.anthropic.claude-opus-5-5", api_key="test-key")
+    a_client(router, secret).messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI)
+    assert bedrock.seen[-1].headers["authorization"] == "Bearer test-key"
+    (row,) = router.rows(secret)
+    assert row["cost"]["rates"].get("inference_geo") is None
+    assert row["upstream_request_id"] == "request-1"
+
+
+@pytest.mark.parametrize("scenario", ["text", "thinking", "parallel_tools", "midstream_error"])
+def test_a_stream_is_legal(router: RunningRouter, bedrock: BedrockEmulator, scenario: str) -> None:
+    """Also one that breaks: then an error event ends it."""
+    bedrock.script(scenario)
+    body = {"model": "claude-opus-5-5", "max_tokens": 100, "stream": True, "messages": HI}
+    secret = a_key(router, bedrock)
+    with router.client() as client:
+        answer = client.post("/proxy/v1/messages", json=body, headers={"x-api-key": secret})
+    assert violations(answer.content) == []
+    (row,) = router.rows(secret)
+    assert ("error" if scenario == "midstream_error" else "ok") == row["status"]
+    if scenario == "midstream_error":
+        error = json.loads(answer.content.split(b"data: ")[-1])["error"]
+        assert error == {"type": "rate_limit_error", "message": "Too many tokens, please wait before trying again."}
+
+
+def test_a_refusal_reaches_the_client_in_its_shape(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """With Bedrock's words and id."""
+    secret = a_key(router, bedrock, "claude-sonnet-5-5-throttle")
+    with pytest.raises(anthropic.RateLimitError) as caught:
+        a_client(router, secret).messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI)
+    assert caught.value.request_id == "request-1"
+    assert "Too many requests" in caught.value.message
+    (row,) = router.rows(secret)
+    assert (row["status"], row["http_status"], row["error"]["type"]) == ("error", 429, "rate_limit_error")
+
+
+def test_a_fault_is_tried_once_more(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """On the same credential, after a short pause; the client sees the answer alone."""
+    bedrock.refusals = [("InternalServerException", 500, "An internal server error occurred.")]
+    secret = a_key(router, bedrock)
+    a_client(router, secret).messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI)
+    (row,) = router.rows(secret)
+    assert [attempt["status"] for attempt in row["attempts"]] == [500, 200]
+
+
+def test_a_cut_stream_ends_with_an_error(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """No end is made up, and the row says what is known."""
+    secret = a_key(router, bedrock, "claude-sonnet-5-5-cut")
+    body = {"model": "claude-opus-5-5", "max_tokens": 100, "stream": True, "messages": HI}
+    with router.client() as client:
+        answer = client.post("/proxy/v1/messages", json=body, headers={"x-api-key": secret})
+    assert violations(answer.content) == []
+    assert b"message_stop" not in answer.content
+    (row,) = router.rows(secret)
+    assert (row["status"], row["usage_state"]) == ("error", "partial")
+
+
+def test_a_client_that_leaves_ends_the_call(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """Bedrock sees the connection close."""
+    bedrock.script("slow")
+    secret = a_key(router, bedrock)
+    body = {"model": "claude-opus-5-5", "max_tokens": 100, "stream": True, "messages": HI}
+    with (
+        router.client() as client,
+        client.stream("POST", "/proxy/v1/messages", json=body, headers={"x-api-key": secret}) as answer,
+    ):
+        assert next(answer.iter_raw()).startswith(b"event: message_start")
+    assert bedrock.seen[-1].client_left.wait(5)
+    (row,) = router.rows(secret)
+    assert (row["status"], row["usage_state"]) == ("aborted", "partial")
+
+
+def test_tokens_are_counted_or_estimated(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """By Bedrock where it can."""
+    client = a_client(router, a_key(router, bedrock))
+    assert client.messages.count_tokens(model="claude-opus-5-5", messages=HI).input_tokens == 321
+    bedrock.counts = False
+    asked = len(bedrock.seen)
+    client = a_client(router, a_key(router, bedrock))
+    for _ in range(2):
+        assert 0 < client.messages.count_tokens(model="claude-opus-5-5", messages=HI).input_tokens < 100
+    assert len(bedrock.seen) == asked + 1
