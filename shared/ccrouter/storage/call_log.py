@@ -50,13 +50,16 @@ class DbCallLog:
         self._touched: dict[str, datetime] = {}
         self._to_touch: dict[str, datetime] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._toucher: asyncio.Task[None] | None = None
+        self._written = False
 
     async def start(self) -> None:
         """Starts the writer, and brings back what an earlier run left in the outbox."""
         self._away = await asyncio.to_thread(self._outbox.has_any)
         if self._away:
             await self._replay()
-        self._tasks = [asyncio.create_task(work()) for work in (self._write_all, self._bring_back, self._touch_keys)]
+        self._tasks = [asyncio.create_task(self._write_all()), asyncio.create_task(self._bring_back())]
+        self._toucher = asyncio.create_task(self._touch_as_used())
 
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises."""
@@ -74,9 +77,13 @@ class DbCallLog:
         """Writes what waits, then stops."""
         self._closing.set()
         self._wake.set()
-        self._used.set()
         await asyncio.gather(*self._tasks)
         self._tasks = []
+        if self._toucher is not None:
+            self._written = True
+            self._used.set()
+            await self._toucher
+            self._toucher = None
 
     async def _write_all(self) -> None:
         while True:
@@ -154,19 +161,23 @@ class DbCallLog:
                     self._touched[record.key_id] = self._to_touch[record.key_id] = record.at
                     self._used.set()
 
-    async def _touch_keys(self) -> None:
+    async def _touch_as_used(self) -> None:
         """Notes the last use of keys. Beside the writer, so that no answer waits for it."""
-        while True:
+        ends = False
+        while not ends:
             await self._used.wait()
             self._used.clear()
-            if self._to_touch and not self._away:
-                used, self._to_touch = self._to_touch, {}
-                try:
-                    await self._crossing.run(keys.touch_last_used, self._engine, used)
-                except StorageAway:
-                    # They stay noted, and the next use takes them along.
-                    self._to_touch = used | self._to_touch
-                except DBAPIError:
-                    _log.exception("the last use of keys cannot be noted")
-            if self._closing.is_set():
-                return
+            ends = self._written
+            await self._touch_keys()
+
+    async def _touch_keys(self) -> None:
+        if not self._to_touch or self._away:
+            return
+        used, self._to_touch = self._to_touch, {}
+        try:
+            await self._crossing.run_within(_DATABASE_WITHIN_S, keys.touch_last_used, self._engine, used)
+        except StorageAway:
+            # They stay noted, and the next use takes them along.
+            self._to_touch = used | self._to_touch
+        except DBAPIError:
+            _log.exception("the last use of keys cannot be noted")
