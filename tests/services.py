@@ -42,7 +42,7 @@ def embedded() -> Iterator[EmbeddedServices]:
     directory.chmod(0o755)
     with EmbeddedServices(directory / "data") as services:
         template = services.database_url.rpartition("/")[0] + "/template_ccr"
-        _run_sql(services.database_url, "CREATE DATABASE template_ccr")
+        run_sql(services.database_url, "CREATE DATABASE template_ccr")
         migrate(template)
         yield services
     shutil.rmtree(directory)
@@ -73,14 +73,14 @@ def vault() -> Vault:
 def fresh_database(embedded: EmbeddedServices) -> Iterator[str]:
     """A migrated, empty database; gone afterwards."""
     name = f"test_{uuid.uuid4().hex}"
-    _run_sql(embedded.database_url, f"CREATE DATABASE {name} TEMPLATE template_ccr")
+    run_sql(embedded.database_url, f"CREATE DATABASE {name} TEMPLATE template_ccr")
     try:
         yield embedded.database_url.rpartition("/")[0] + f"/{name}"
     finally:
-        _run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+        run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run_sql(url: str, statement: str) -> None:
+def run_sql(url: str, statement: str) -> None:
     engine = make_engine(url, pool_size=0)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))

@@ -1,0 +1,63 @@
+"""Bringing a database to the tables of this version: from nothing, again, and by many at once."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import inspect, text
+from tests.services import run_sql
+
+from ccrouter.embedded import EmbeddedServices
+from ccrouter.storage.engine import make_engine
+from ccrouter.storage.migrate import migrate, migrate_engine, newest_revision
+from ccrouter.storage.tables import metadata
+
+
+@pytest.fixture
+def empty_url(embedded: EmbeddedServices) -> Iterator[str]:
+    """A database without a table."""
+    name = f"empty_{uuid.uuid4().hex}"
+    run_sql(embedded.database_url, f"CREATE DATABASE {name}")
+    yield embedded.database_url.rpartition("/")[0] + f"/{name}"
+    run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_an_empty_database_gets_every_table(empty_url: str) -> None:
+    """And says what was applied."""
+    assert migrate(empty_url)[-1] == newest_revision()
+    engine = make_engine(empty_url, pool_size=0)
+    assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def test_a_second_time_nothing_is_applied(database_url: str) -> None:
+    """Every start migrates."""
+    assert migrate(database_url) == []
+
+
+def test_of_many_at_once_one_migrates(empty_url: str) -> None:
+    """Several processes start on one empty database."""
+    with ThreadPoolExecutor(5) as pool:
+        applied = list(pool.map(migrate, [empty_url] * 5))
+    assert sorted(map(bool, applied)) == [False] * 4 + [True]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_url: str) -> None:
+    """All or nothing: a later start begins anew."""
+    engine = make_engine(empty_url, pool_size=0)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE sessions (in_the_way int)"))
+    with pytest.raises(Exception, match="already exists"):
+        migrate_engine(engine)
+    assert inspect(engine).get_table_names() == ["sessions"]
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE sessions"))
+    assert migrate_engine(engine)
+
+
+def test_the_tables_of_a_newer_version_are_left_alone(database_url: str) -> None:
+    """A roll-back of the program does not touch them."""
+    engine = make_engine(database_url, pool_size=0)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert migrate(database_url) == []
