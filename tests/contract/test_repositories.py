@@ -390,6 +390,14 @@ def test_each_filter_finds_its_rows_and_no_others(engine: Engine, filters: dict[
     assert [str(row.id) for row in page.items] == [wanted]
 
 
+@pytest.mark.parametrize("name", ["key_id", "user_id", "credential_id"])
+def test_a_filter_for_what_is_no_id_finds_nothing(engine: Engine, name: str) -> None:
+    """Not the rows that have none."""
+    a_row(engine, NOON)
+    filters: dict[str, Any] = {name: NO_ID}
+    assert logs.find(engine, LogFilters(**filters)).items == []
+
+
 def test_rows_are_read_in_parts_while_others_come(engine: Engine) -> None:
     """No row twice, none left out."""
     ids = [a_row(engine, NOON + timedelta(seconds=number)) for number in range(5)]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, Select, func, select, text
+from sqlalchemy import Engine, Select, false, func, select, text
 from sqlalchemy.dialects import postgresql
 
 from ccrouter.ids import uuid7
@@ -103,7 +103,9 @@ def _filtered(query: Select[Any], filters: LogFilters) -> Select[Any]:
         query = query.where(log.id < _bound(filters.until))
     for name in ("key_id", "user_id", "credential_id"):
         if (value := getattr(filters, name)) is not None:
-            query = query.where(log[name] == uuid_of(value))
+            wanted = uuid_of(value)
+            # Compared with None it would find the rows that have no such id.
+            query = query.where(false() if wanted is None else log[name] == wanted)
     for name in ("platform", "model", "status", "kind", "session_id", "stream"):
         if (value := getattr(filters, name)) is not None:
             query = query.where(log[name] == value)
