@@ -1,6 +1,7 @@
 """Secrets at rest: sealed under one key, for one place."""
 
 import base64
+import os
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,18 @@ def test_it_opens_nowhere_else_and_under_no_other_key() -> None:
         Vault(b"x" * 32).open(sealed, "credential:1")
 
 
+@given(st.data())
+def test_no_change_goes_unnoticed(data: st.DataObject) -> None:
+    """Any altered, missing or added byte is an error of its own kind."""
+    sealed = VAULT.seal(b"secret", "a")
+    position = data.draw(st.integers(0, len(sealed) - 1))
+    flip = data.draw(st.integers(1, 255))
+    altered = sealed[:position] + bytes([sealed[position] ^ flip]) + sealed[position + 1 :]
+    for broken in (altered, sealed[:position], sealed + b"x"):
+        with pytest.raises(VaultError):
+            VAULT.open(broken, "a")
+
+
 @given(st.binary(min_size=32, max_size=32))
 def test_a_master_key_is_read_in_either_alphabet(key: bytes) -> None:
     """With and without the sign at its end, and with the line end of a file."""
@@ -40,6 +53,15 @@ def test_a_master_key_is_read_in_either_alphabet(key: bytes) -> None:
         assert key == read_master_key(text)
         assert key == read_master_key(text.rstrip("="))
         assert key == read_master_key(f" {text}\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "short", "x" * 43 + "é", base64.b64encode(os.urandom(31)).decode(), "A" * 44 + "=="]
+)
+def test_what_is_no_master_key_is_refused(text: str) -> None:
+    """With the command that makes one."""
+    with pytest.raises(ValueError, match="openssl rand -base64 32"):
+        read_master_key(text)
 
 
 def test_a_new_master_key_can_be_read() -> None:

@@ -1,7 +1,6 @@
 """Secrets at rest: AES-256-GCM under the operator's master key."""
 
 import base64
-import binascii
 import os
 
 from ccrouter.errors import CcrError
@@ -38,7 +37,8 @@ class Vault:
         nonce, ciphertext = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, ciphertext, context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
+            # ValueError: it was cut off within the nonce.
             raise VaultError(f"CCR_MASTER_KEY does not fit the stored secret of {context}") from None
 
 
@@ -48,7 +48,8 @@ def read_master_key(text: str) -> bytes:
         key = base64.b64decode(
             text.strip().replace("-", "+").replace("_", "/") + "=" * (-len(text.strip()) % 4), validate=True
         )
-    except binascii.Error:
+    except ValueError:
+        # binascii.Error is one too; a plain one is raised for what is not ASCII.
         key = b""
     if len(key) != KEY_BYTES:
         raise ValueError("must be 32 random bytes in base64, such as the output of: openssl rand -base64 32")
