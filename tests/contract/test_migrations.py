@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
-from tests.services import run_sql
+from sqlalchemy import Engine, MetaData, inspect, text
+from tests.services import fresh_database, run_sql
 
 from ccrouter.embedded import EmbeddedServices
 from ccrouter.storage.engine import make_engine
@@ -21,6 +22,26 @@ def empty_url(embedded: EmbeddedServices) -> Iterator[str]:
     run_sql(embedded.database_url, f"CREATE DATABASE {name}")
     yield embedded.database_url.rpartition("/")[0] + f"/{name}"
     run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def shape_of(engine: Engine) -> dict[str, Any]:
+    """Tables with their columns, keys and indexes, as PostgreSQL has them."""
+    found = inspect(engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in found.get_columns(table)
+            },
+            "primary key": found.get_pk_constraint(table),
+            "foreign keys": found.get_foreign_keys(table),
+            "unique": found.get_unique_constraints(table),
+            "checks": sorted(check["name"] or "" for check in found.get_check_constraints(table)),
+            "indexes": sorted(found.get_indexes(table), key=str),
+        }
+        for table in sorted(found.get_table_names())
+        if table != "alembic_version"
+    }
 
 
 def test_an_empty_database_gets_every_table(empty_url: str) -> None:
@@ -40,6 +61,17 @@ def test_of_many_at_once_one_migrates(empty_url: str) -> None:
     with ThreadPoolExecutor(5) as pool:
         applied = list(pool.map(migrate, [empty_url] * 5))
     assert sorted(map(bool, applied)) == [False] * 4 + [True]
+
+
+def test_the_tables_of_the_code_are_those_of_the_migrations(embedded: EmbeddedServices, engine: Engine) -> None:
+    """Column by column, with keys, checks and indexes: a change of one without the other is found here."""
+    with fresh_database(embedded) as url:
+        made = make_engine(url, pool_size=0)
+        old = MetaData()
+        old.reflect(made)
+        old.drop_all(made)
+        metadata.create_all(made)
+        assert shape_of(engine) == shape_of(made)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_url: str) -> None:

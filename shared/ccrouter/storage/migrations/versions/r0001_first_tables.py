@@ -125,6 +125,8 @@ def upgrade() -> None:
         sa.Column("theme", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("role IN ('admin', 'member')", name=op.f("ck_users_role")),
+        sa.CheckConstraint("status IN ('active', 'pending', 'disabled')", name=op.f("ck_users_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("login", name=op.f("uq_users_login")),
     )
