@@ -118,6 +118,7 @@ class Relay:
             if chunk == b"":
                 waiting += await self._end_of_body(stream)
                 if stream.first_event is None and stream.further is None:
+                    _raise_failure(stream)
                     break
             elif chunk is not None:
                 waiting += stream.feed(chunk)
