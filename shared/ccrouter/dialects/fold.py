@@ -43,13 +43,15 @@ def _add(block: dict[str, Any], delta: dict[str, Any], fragments: list[str]) -> 
         block["thinking"] += delta["thinking"]
     elif kind == "signature_delta":
         block["signature"] = delta["signature"]
+    elif kind == "citations_delta":
+        block["citations"].append(delta["citation"])
     elif kind == "input_json_delta":
         fragments.append(delta["partial_json"])
 
 
 def _completed(block: dict[str, Any], arguments: str) -> bool:
     """Puts a tool call's input in place; whether the block is whole."""
-    if block["type"] != "tool_use":
+    if block["type"] not in ("tool_use", "server_tool_use"):
         return True
     try:
         value = msgspec.json.decode(arguments) if arguments else {}

@@ -65,6 +65,15 @@ class MessagesRequest:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest(f"{name}: {error}") from None
 
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The whole body, decoded once and shared: nobody changes it. Raises InvalidRequest where it is not JSON."""
+        try:
+            document: dict[str, Any] = msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequest(f"The request body is not valid JSON: {error}") from None
+        return document
+
     def with_model(self, model: str) -> bytes:
         """The body with another model name, every other member's bytes and the order as they came."""
         if model == self.model:

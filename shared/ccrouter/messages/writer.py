@@ -19,12 +19,18 @@ _ID_CHARACTERS = string.ascii_letters + string.digits
 MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _TEXT_START = b'{"type":"text","text":""}'
+_CITED_TEXT_START = b'{"type":"text","text":"","citations":[]}'
 _THINKING_START = b'{"type":"thinking","thinking":"","signature":""}'
 
 
 def new_tool_id() -> str:
     """A tool_use id for a platform that gives none."""
     return "toolu_" + "".join(secrets.choice(_ID_CHARACTERS) for _ in range(24))
+
+
+def new_server_tool_id() -> str:
+    """An id for a tool that the platform itself has run."""
+    return "srv" + new_tool_id()
 
 
 def message_id(upstream_id: object) -> str:
@@ -143,6 +149,27 @@ class MessageWriter:
         """A whole tool call; `arguments` is its JSON."""
         self.open_tool(id, name)
         self.tool_json(arguments)
+        self.close_block()
+
+    def cited_text(self, text: str, citations: list[dict[str, Any]]) -> None:
+        """A whole block of text with the sources that support it."""
+        self.close_block()
+        self._open("text", _CITED_TEXT_START)
+        self.text(text)
+        for citation in citations:
+            self._delta(b'{"type":"citations_delta","citation":' + _encode(citation) + b"}")
+        self.close_block()
+
+    def server_tool(self, name: str, arguments: str, result_type: str, content: list[dict[str, Any]]) -> None:
+        """A tool that the platform has run by itself: the call with its JSON, and the block with its result."""
+        tool_use_id = new_server_tool_id()
+        self.close_block()
+        self.written.append(name)
+        start = {"type": "server_tool_use", "id": tool_use_id, "name": name, "input": {}}
+        self._open("server_tool_use", _encode(start))
+        self._delta(b'{"type":"input_json_delta","partial_json":' + _encode(arguments) + b"}")
+        self.close_block()
+        self._open(result_type, _encode({"type": result_type, "tool_use_id": tool_use_id, "content": content}))
         self.close_block()
 
     def close_block(self) -> None:
