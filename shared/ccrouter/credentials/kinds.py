@@ -124,11 +124,40 @@ class VertexAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
             raise ValueError(f"service_account: token_uri must be {GOOGLE_TOKEN_URL}")
 
 
-class VertexOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`project` is the service account's own where it is left out."""
+class SafetySetting(Struct, forbid_unknown_fields=True):
+    """One of Gemini's safety filters and where it begins to block."""
+
+    category: Literal[
+        "HARM_CATEGORY_HARASSMENT",
+        "HARM_CATEGORY_HATE_SPEECH",
+        "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+        "HARM_CATEGORY_DANGEROUS_CONTENT",
+    ]
+    threshold: Literal["OFF", "BLOCK_NONE", "BLOCK_ONLY_HIGH", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_LOW_AND_ABOVE"]
+
+
+class GenerateOptions(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How requests to Gemini models are made (gemini.md §3, §7).
+
+    `head_room` are the output tokens added to small limits, since thoughts count too. `drop_sampling` leaves
+    temperature, top_p and top_k to the model. `validated_calls` lowers the number of malformed calls. `web_search`:
+    grounding with Google Search, or a refusal. `most_hops` bounds how often a long answer is continued.
+    """
+
+    head_room: Annotated[int, Meta(ge=0, le=32_768)] = 1_024
+    drop_sampling: bool = False
+    validated_calls: bool = False
+    web_search: Literal["grounding", "refuse"] = "grounding"
+    safety: list[SafetySetting] = []
+    most_hops: Annotated[int, Meta(ge=1, le=64)] = 16
+
+
+class VertexOptions(GenerateOptions, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """`project` is the service account's own where it is left out. All but `project` and `region` is for Gemini."""
 
     project: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9:.-]{2,62}$")] | None = None
     region: Region = "global"
+    api_version: Literal["v1", "v1beta1"] = "v1"
 
 
 class GeminiAuth(Struct, forbid_unknown_fields=True):
@@ -137,8 +166,10 @@ class GeminiAuth(Struct, forbid_unknown_fields=True):
     api_key: Secret
 
 
-class NoOptions(Struct, forbid_unknown_fields=True):
-    """Nothing can be set."""
+class GeminiOptions(GenerateOptions, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """`api_version` is the path's."""
+
+    api_version: Literal["v1beta", "v1"] = "v1beta"
 
 
 class OpenAiAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -259,7 +290,7 @@ KINDS: dict[str, Kind] = {
             "gemini",
             "Gemini API",
             GeminiAuth,
-            NoOptions,
+            GeminiOptions,
             "https://generativelanguage.googleapis.com",
             ("/v1", "/v1beta"),
         ),

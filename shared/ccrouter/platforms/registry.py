@@ -9,6 +9,7 @@ from ccrouter.platforms.sandbox import Sandbox
 PLATFORMS: dict[str, str] = {
     "anthropic": "ccrouter.platforms.anthropic:Anthropic",
     "bedrock": "ccrouter.platforms.bedrock:Bedrock",
+    "gemini": "ccrouter.platforms.gemini:Gemini",
 }
 """Platforms that are asked over the network with a credential, by name: module and class."""
 
