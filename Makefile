@@ -53,7 +53,7 @@ $(TEST)/.ready: requirements/test.lock pyproject.toml
 define install
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=python3.12" >&2; exit 1; } && \
-echo "installing into $(1) ..." >&2 && \
+echo "installing into $(1) (once; it takes about half a minute) ..." >&2 && \
 rm -rf $(1) && \
 $(PYTHON) -m venv $(1) && \
 $(1)/$(PIP) install --require-hashes -r requirements/$(2).lock && \

@@ -1,0 +1,1 @@
+"""The tests; `CONTRIBUTING.md` says which lane is for what."""

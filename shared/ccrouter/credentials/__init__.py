@@ -1,0 +1,1 @@
+"""What a credential holds for each platform, and how secrets are sealed; nothing about where they are stored."""

@@ -1,0 +1,1 @@
+"""How model families speak: each translates between Anthropic's messages and its own; no addresses, no keys."""

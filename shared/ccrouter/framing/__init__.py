@@ -1,0 +1,1 @@
+"""How events are cut out of bytes: server-sent events and AWS event streams."""

@@ -1,0 +1,1 @@
+"""What a request used and cost: prices, rating, and the record that becomes a row of the log."""

@@ -1,0 +1,1 @@
+"""The door that Claude clients call: plain ASGI, so that it starts quickly and streams."""

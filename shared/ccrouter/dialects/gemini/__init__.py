@@ -1,0 +1,1 @@
+"""How Gemini models speak, whoever serves them."""
