@@ -297,6 +297,18 @@ def test_what_cannot_be_changed_is_named(member_api: httpx2.Client, body: dict[s
     assert_problem(member_api.patch(ME, json=body), 422, "invalid", field)
 
 
+def test_a_changed_password_is_the_one_that_holds(site: Site, member: User, member_api: httpx2.Client) -> None:
+    """The former one is gone, and with it the sessions that others may have opened with it; the own one stays."""
+    elsewhere = site.sign_in(member.login)["access_token"]
+    new = "a longer one than before"
+    assert member_api.patch(ME, json={"password": {"current": PASSWORD, "new": new}}).status_code == 200
+    assert member_api.get(ME).status_code == 200
+    with site.visitor() as client:
+        assert client.get(ME, headers={"authorization": f"Bearer {elsewhere}"}).status_code == 401
+        assert client.post(LOGIN, json={"username": member.login, "password": PASSWORD}).status_code == 401
+        assert client.post(LOGIN, json={"username": member.login, "password": new}).status_code == 200
+
+
 def test_a_password_of_the_environment_is_changed_there(embedded: EmbeddedServices, upstream: FakeUpstream) -> None:
     """Here it would only hold until the next start."""
     body = {"password": {"current": PASSWORD, "new": "long enough for us"}}

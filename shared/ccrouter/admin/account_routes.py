@@ -62,6 +62,8 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
                 raise invalid("password", "is set by ADMIN_PASSWORD at every start; change it there")
             if not sign_in.change_password(user, body.password.current, body.password.new):
                 raise invalid("password.current", "is not the current password", code="wrong_password")
+            # Whoever knew the former one may be signed in with it.
+            sessions.revoke_all(needs.engine, user.id, but=request.state.session.id)
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         changed = users.change(needs.engine, user.id, changes) if changes else user
         return _me(sign_in, changed or user, request.state.session)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, select, true, update
 
 from ccrouter.clock import utc_now
 from ccrouter.ids import uuid7
@@ -67,11 +67,12 @@ def revoke(engine: Engine, session_id: str) -> None:
         connection.execute(update(sessions).where(sessions.c.id == uuid_of(session_id)).values(revoked_at=utc_now()))
 
 
-def revoke_all(engine: Engine, user_id: str) -> None:
-    """Ends every session of a user."""
+def revoke_all(engine: Engine, user_id: str, *, but: str | None = None) -> None:
+    """Ends every session of a user, or every other one than `but`."""
+    others = sessions.c.id != uuid_of(but) if but is not None else true()
     with engine.begin() as connection:
         connection.execute(
             update(sessions)
-            .where(sessions.c.user_id == uuid_of(user_id), sessions.c.revoked_at.is_(None))
+            .where(sessions.c.user_id == uuid_of(user_id), sessions.c.revoked_at.is_(None), others)
             .values(revoked_at=utc_now())
         )
