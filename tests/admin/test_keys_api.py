@@ -1,0 +1,260 @@
+"""API keys over the admin API: what can be set, what is refused, who sees what."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from tests.admin.site import Site, assert_problem
+from tests.app.asking import ask
+
+from ccrouter.clock import rfc3339, utc_now
+from ccrouter.ids import uuid7
+from ccrouter.storage.users import User
+
+KEYS = "/api/v1/api-keys"
+SANDBOX = [{"platform": "sandbox", "model": "sandbox"}]
+MEMBERS = {
+    "id", "name", "prefix", "owner", "enabled", "expires_at", "tags", "mapping", "limits", "allowed_models",
+    "allowed_clients", "allowed_ips", "capture", "note", "month", "created_at", "last_used_at", "deleted_at",
+}  # fmt: skip
+
+
+def make(api: httpx2.Client, **fields: Any) -> dict[str, Any]:
+    """A new key as the API answers."""
+    answer = api.post(KEYS, json={"name": "k"} | fields)
+    assert answer.status_code == 201, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_a_key_is_shown_once_and_works(site: Site, api: httpx2.Client) -> None:
+    """Its secret is in the answer that makes it, and nowhere else."""
+    answer = api.post(KEYS, json={"name": " laptop ", "mapping": {"opus": SANDBOX}})
+    made = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (201, f"{KEYS}/{made['id']}")
+    assert set(made) == MEMBERS | {"key"}
+    assert (made["name"], made["owner"]["login"], made["enabled"]) == ("laptop", "admin", True)
+    assert made["key"].startswith(made["prefix"])
+    assert len(made["key"]) == 50
+    assert made["month"] == {"cost": "0", "requests": 0}
+    found = api.get(f"{KEYS}/{made['id']}")
+    assert found.json() == {name: value for name, value in made.items() if name != "key"}
+    assert found.headers["etag"] == answer.headers["etag"]
+    assert made["key"] not in api.get(KEYS).text
+    assert ask(site.router, made["key"]).status_code == 200
+
+
+def test_every_member_can_be_set_and_changed(api: httpx2.Client) -> None:
+    """At once or one by one; what is left out stays."""
+    fields = {
+        "name": "full",
+        "enabled": False,
+        "expires_at": "2099-01-01T00:00:00.000Z",
+        "tags": ["a", "b"],
+        "mapping": {
+            "opus": SANDBOX, "haiku": None, "rules": [{"match": "x-*", "targets": SANDBOX}], "default": [],
+        },
+        "allowed_models": ["claude-*"],
+        "allowed_clients": ["claude-cli/*"],
+        "allowed_ips": ["10.0.0.0/8", "::1"],
+        "note": "for the build",
+    }  # fmt: skip
+    made = make(api, **fields)
+    assert {name: made[name] for name in fields} == fields
+    url = f"{KEYS}/{made['id']}"
+    assert api.patch(url, json={"note": None, "expires_at": None}).status_code == 200
+    empty: dict[str, Any] = {"tags": [], "allowed_models": [], "allowed_clients": [], "allowed_ips": [], "mapping": {}}
+    changed = api.patch(url, json=empty).json()
+    expected = fields | empty | {"note": None, "expires_at": None}
+    assert {name: changed[name] for name in fields} == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "n" * 101}, "name"),
+        ({"name": None}, "name"),
+        ({"colour": "red"}, "colour"),
+        ({"enabled": None}, "enabled"),
+        ({"enabled": "perhaps"}, "enabled"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        ({"expires_at": "tomorrow"}, "expires_at"),
+        ({"tags": None}, "tags"),
+        ({"tags": ["", "x"]}, "tags[0]"),
+        ({"tags": ["x"] * 51}, "tags"),
+        ({"allowed_ips": ["10.0.0.0/8", "10.0.0.0/99"]}, "allowed_ips[1]"),
+        ({"allowed_ips": ["host.example"]}, "allowed_ips[0]"),
+        ({"allowed_models": [" "]}, "allowed_models[0]"),
+        ({"allowed_models": "claude-*"}, "allowed_models"),
+        ({"note": "n" * 2001}, "note"),
+        ({"capture": "everything"}, "capture"),
+        ({"mapping": []}, "mapping"),
+        ({"mapping": {"opus": SANDBOX[0]}}, "mapping.opus"),
+        ({"mapping": {"opus": [{"platform": "sandbox"}]}}, "mapping.opus[0]"),
+        ({"mapping": {"opus": [*SANDBOX, {"platform": "nowhere", "model": "m"}]}}, "mapping.opus[1].platform"),
+        ({"mapping": {"rules": [{"match": "", "targets": []}]}}, "mapping.rules[0].match"),
+        ({"mapping": {"rules": [{"match": "x", "targets": [{"platform": "p", "model": "m"}]}]}},
+         "mapping.rules[0].targets[0].platform"),
+        ({"mapping": {"default": [{"platform": "anthropic", "model": "m", "credential_id": "x"}]}},
+         "mapping.default[0].credential_id"),
+        ({"mapping": {"Opus": SANDBOX}}, "mapping.Opus"),
+        ({"owner_id": "nobody"}, "owner_id"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_is_named(api: httpx2.Client, fields: dict[str, Any], named: str) -> None:
+    """The member at fault by its path; nothing is made and nothing changed."""
+    before = api.get(KEYS).json()
+    answer = api.post(KEYS, json={"name": "k"} | fields)
+    assert_problem(answer, 422, "invalid", named)
+    assert api.get(KEYS).json() == before
+    if "owner_id" not in fields:
+        key = make(api)
+        answer = api.patch(f"{KEYS}/{key['id']}", json=fields)
+        assert_problem(answer, 422, "invalid", named)
+        assert api.get(f"{KEYS}/{key['id']}").json() == {name: key[name] for name in MEMBERS}
+
+
+def test_what_comes_later_is_refused_by_name_and_not_ignored(api: httpx2.Client) -> None:
+    """A limit that nobody keeps would be worse than none."""
+    for fields, named in (({"limits": {"rpm": 5}}, "limits"), ({"capture": "all"}, "capture")):
+        answer = api.post(KEYS, json={"name": "k"} | fields)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["field"], error["code"]) == (named, "not_available")
+    assert make(api, limits={}, capture="none")["limits"] == {}
+
+
+def test_a_pinned_credential_must_fit(site: Site, api: httpx2.Client) -> None:
+    """One that exists, of the target's platform."""
+    target = {"platform": "anthropic", "model": "m", "credential_id": site.router.credential_id}
+    assert make(api, mapping={"opus": [target]})["mapping"] == {"opus": [target]}
+
+
+def test_an_edit_of_an_older_version_is_refused(api: httpx2.Client) -> None:
+    """`If-Match` with the ETag that was read; without it the last one wins."""
+    made = api.post(KEYS, json={"name": "k"})
+    url, read = f"{KEYS}/{made.json()['id']}", made.headers["etag"]
+    assert api.patch(url, json={"name": "first"}, headers={"if-match": read}).status_code == 200
+    assert_problem(api.patch(url, json={"name": "second"}, headers={"if-match": read}), 412, "changed_meanwhile")
+    assert_problem(api.delete(url, headers={"if-match": read}), 412, "changed_meanwhile")
+    assert api.get(url).json()["name"] == "first"
+    newest = api.get(url).headers["etag"]
+    assert newest != read
+    for headers in ({"if-match": f'"x", {newest}'}, {"if-match": "*"}, {}):
+        assert api.patch(url, json={"name": "third"}, headers=headers).status_code == 200
+        newest = api.get(url).headers["etag"]
+    assert api.delete(url, headers={"if-match": newest}).status_code == 204
+
+
+def test_a_deleted_key_is_gone_from_the_list_and_works_no_more(site: Site, api: httpx2.Client) -> None:
+    """It can be looked at; it cannot be changed."""
+    key = make(api)
+    url = f"{KEYS}/{key['id']}"
+    assert api.delete(url).status_code == 204
+    assert ask(site.router, key["key"]).status_code == 401
+    assert key["id"] not in api.get(KEYS).text
+    (first, *_) = api.get(KEYS, params={"deleted": True}).json()["items"]
+    assert (first["id"], first["deleted_at"] is None) == (key["id"], False)
+    assert api.get(url).json()["deleted_at"] is not None
+    for answer in (api.delete(url), api.patch(url, json={}), api.post(f"{url}/rotate")):
+        assert_problem(answer, 404, "not_found")
+
+
+def test_a_disabled_key_works_no_more(site: Site, api: httpx2.Client) -> None:
+    """And again when it is enabled."""
+    key = make(api)
+    url = f"{KEYS}/{key['id']}"
+    assert api.patch(url, json={"enabled": False}).json()["enabled"] is False
+    assert ask(site.router, key["key"]).status_code == 401
+
+
+def test_a_rotated_key_has_another_secret(site: Site, api: httpx2.Client) -> None:
+    """Shown once; all else stays; the former one is dead."""
+    key = make(api, note="n")
+    answer = api.post(f"{KEYS}/{key['id']}/rotate")
+    rotated = answer.json()
+    changing = {"key", "prefix"}
+    assert {name: key[name] for name in MEMBERS - changing} == {name: rotated[name] for name in MEMBERS - changing}
+    assert rotated["key"] != key["key"]
+    assert answer.headers["etag"] == api.get(f"{KEYS}/{key['id']}").headers["etag"]
+    assert ask(site.router, rotated["key"]).status_code == 200
+    assert ask(site.router, key["key"]).status_code == 401
+    assert_problem(api.post(f"{KEYS}/{key['id']}/rotate", json={"grace_s": -1}), 422, "invalid", "grace_s")
+    assert api.post(f"{KEYS}/{key['id']}/rotate", json={"grace_s": 0}).status_code == 200
+
+
+def test_lists_are_read_in_parts(api: httpx2.Client) -> None:
+    """Newest first, every key once."""
+    made = [make(api)["id"] for _ in range(5)]
+    seen: list[str] = []
+    cursor = None
+    while len(seen) < 5:
+        page = api.get(KEYS, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen[:5] == list(reversed(made))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "code"),
+    [
+        ({"limit": 0}, 422, "invalid"),
+        ({"limit": 201}, 422, "invalid"),
+        ({"limit": "x"}, 422, "invalid"),
+        ({"cursor": "nonsense"}, 400, "bad_cursor"),
+        ({"cursor": ""}, 400, "bad_cursor"),
+        ({"cursor": "ä"}, 400, "bad_cursor"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused(
+    api: httpx2.Client, parameters: dict[str, Any], status: int, code: str
+) -> None:
+    """Limits are 1 to 200; cursors are given out, not made up."""
+    fields = ("limit",) if status == 422 else ()
+    assert_problem(api.get(KEYS, params=parameters), status, code, *fields)
+
+
+@pytest.mark.parametrize("key_id", ["nonsense", str(uuid7()), "%00", "..%2f"])
+def test_a_key_that_is_not_there(api: httpx2.Client, key_id: str) -> None:
+    """404 in each way."""
+    url = f"{KEYS}/{key_id}"
+    for answer in (api.get(url), api.patch(url, json={}), api.delete(url)):
+        assert_problem(answer, 404, "not_found")
+
+
+def test_a_member_sees_the_own_keys_only(api: httpx2.Client, member: User, member_api: httpx2.Client) -> None:
+    """Others' are not there; making and changing is the administrator's."""
+    mine, others = make(api, owner_id=member.id), make(api)
+    assert mine["owner"] == {"id": member.id, "login": member.login, "name": None}
+    assert [item["id"] for item in member_api.get(KEYS).json()["items"]] == [mine["id"]]
+    assert member_api.get(f"{KEYS}/{mine['id']}").status_code == 200
+    assert_problem(member_api.get(f"{KEYS}/{others['id']}"), 404, "not_found")
+    for answer in (
+        member_api.post(KEYS, json={"name": "k"}),
+        member_api.patch(f"{KEYS}/{mine['id']}", json={"enabled": False}),
+        member_api.delete(f"{KEYS}/{mine['id']}"),
+        member_api.post(f"{KEYS}/{mine['id']}/rotate"),
+    ):
+        assert_problem(answer, 403, "forbidden")
+
+
+def test_what_a_key_has_used_this_month(site: Site, api: httpx2.Client) -> None:
+    """Requests and cost in this calendar month; the time of the last one."""
+    key = make(api)
+    began = utc_now() - timedelta(seconds=1)
+    ask(site.router, key["key"])
+    ask(site.router, key["key"], {"model": "claude-opus-5-5"}, path="/v1/messages/count_tokens")
+    assert site.router.services.call_log is not None
+    found = api.get(f"{KEYS}/{key['id']}").json()
+    # 12 × 4 + 7 × 20 USD per million.
+    assert found["month"] == {"cost": "0.000188", "requests": 2}
+    for _ in range(50):
+        if found["last_used_at"] is not None:
+            break
+        found = api.get(f"{KEYS}/{key['id']}").json()
+    assert found["last_used_at"] >= rfc3339(began)
+    assert datetime.fromisoformat(found["last_used_at"]).tzinfo == UTC
