@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from sqlalchemy import text
 from tests.admin.site import Site, assert_problem
-from tests.upstream import error
+from tests.services import UPSTREAM_SECRET
+from tests.upstream import error, json_answer, message
 
 from ccrouter.credentials.kinds import KINDS
 from ccrouter.ids import uuid7
@@ -139,6 +140,21 @@ def test_a_name_for_a_private_address_is_refused_when_it_is_used(site: Site, api
     result = api.post(f"{CREDENTIALS}/{made['id']}/test").json()
     site.router.services.upstream._private_networks = site.router.services.settings.private_upstreams
     assert (result["ok"], result["http_status"]) in ((False, 503), (False, 502))
+
+
+def test_a_good_credential_is_tried_with_one_token(site: Site, api: httpx2.Client) -> None:
+    """A real request, logged as a test of the administrator's, without a key."""
+    site.router.upstream.script = [json_answer(message("H", "claude-haiku-4-5"))]
+    answer = api.post(f"{CREDENTIALS}/{site.router.credential_id}/test")
+    result = answer.json()
+    assert (answer.status_code, result["ok"], result["http_status"], result["error"]) == (200, True, 200, None)
+    (seen,) = site.router.upstream.seen
+    assert (seen.json["max_tokens"], seen.json["model"]) == (1, "claude-haiku-4-5")
+    assert seen.header("x-api-key") == UPSTREAM_SECRET
+    row = api.get(f"/api/v1/logs/{result['log_id']}").json()
+    assert (row["kind"], row["status"], row["key"], row["user"]["login"]) == ("test", "ok", None, "admin")
+    assert row["credential"]["id"] == site.router.credential_id
+    assert row["cost_state"] == "priced"
 
 
 def test_a_bad_credential_says_why(site: Site, api: httpx2.Client) -> None:

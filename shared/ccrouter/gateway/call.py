@@ -8,7 +8,7 @@ from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.meter import meter
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import Attempt, CallRecord
-from ccrouter.platforms.contract import MESSAGES, Ask
+from ccrouter.platforms.contract import COUNT_TOKENS, Ask
 from ccrouter.routing.plan import Candidate
 
 _WORDS_KEPT = 2_000
@@ -67,7 +67,7 @@ class Call:
             attempt.reason = _shortened(attempt.reason)
         if record.status == "aborted" and record.http_status is None:
             record.http_status = 499
-        if record.kind == MESSAGES and self.ask is not None and self.prices is not None:
+        if record.kind != COUNT_TOKENS and self.ask is not None and self.prices is not None:
             meter(
                 record,
                 facts.usage,
