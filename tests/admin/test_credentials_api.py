@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 from tests.admin.site import Site, assert_problem
+from tests.raw_platform import closed_port
 from tests.services import UPSTREAM_SECRET
 from tests.upstream import error, json_answer, message
 
@@ -165,6 +166,13 @@ def test_a_bad_credential_says_why(site: Site, api: httpx2.Client) -> None:
     row = api.get(f"/api/v1/logs/{result['log_id']}").json()
     assert row["attempts"][0]["reason"] == "invalid x-api-key"
     assert row["requested_model"] == "claude-opus-5-5"
+
+
+def test_one_that_cannot_be_reached_says_so(api: httpx2.Client) -> None:
+    """Also one that is disabled can be tried before it is put in use."""
+    made = make(api, base_url=f"http://127.0.0.1:{closed_port()}", enabled=False)
+    result = api.post(f"{CREDENTIALS}/{made['id']}/test").json()
+    assert (result["ok"], result["http_status"]) == (False, 502), result
 
 
 def test_a_test_asks_for_a_plain_name(site: Site, api: httpx2.Client) -> None:

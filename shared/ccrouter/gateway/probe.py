@@ -61,7 +61,8 @@ class _OneCredential:
     """A directory (`ports.Directory`) that knows one credential, in use or not."""
 
     def __init__(self, credential: Credential, prices: PriceTable) -> None:
-        self._routing = RoutingData([credential], Mapping(), prices)
+        # Its list of models says what requests use it for, not what it may be tried with.
+        self._routing = RoutingData([replace(credential, models=None)], Mapping(), prices)
 
     async def find_key(self, digest: str) -> None:
         return None
