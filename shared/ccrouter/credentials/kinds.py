@@ -104,15 +104,18 @@ class BedrockOptions(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_
 
 
 class VertexAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A service account's key as Google gives it, or nothing: the identity of this process.
+    """A service account's key as Google gives it, an express key (Gemini only), or nothing: this process's identity.
 
     Only keys are taken: other kinds of Google's JSON name files, addresses and programs to run (gemini.md §1).
     """
 
     service_account: dict[str, Any] | None = None
+    api_key: Secret | None = None
 
     def __post_init__(self) -> None:
         account = self.service_account
+        if account is not None and self.api_key is not None:
+            raise ValueError("give service_account or api_key, not both")
         if account is None:
             return
         if account.get("type") != "service_account":
@@ -237,12 +240,19 @@ class AntigravityAuth(Struct, forbid_unknown_fields=True):
 
 
 class AntigravityOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`acknowledged`: the operator has read the permission note and holds the right (antigravity.md §1.1)."""
+    """`acknowledged`: the operator has read the permission note and holds the right (antigravity.md §1.1).
+
+    `send_call_ids`: Gemini's calls carry ids there too. `head_room` and `safety` as for Gemini. `credit_types` are paid
+    credits that requests may spend.
+    """
 
     project: Annotated[str, Meta(pattern=r"^(?!\d+$)[a-z0-9][a-z0-9:.-]{2,62}$")] | None = None
     token_url: Address | None = None
     acknowledged: bool = False
     send_call_ids: bool = False
+    head_room: Annotated[int, Meta(ge=0, le=32_768)] = 1_024
+    safety: list[SafetySetting] = []
+    credit_types: list[Literal["GOOGLE_ONE_AI"]] = []
 
 
 GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address

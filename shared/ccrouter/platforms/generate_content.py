@@ -10,9 +10,9 @@ import msgspec
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import GenerateOptions
 from ccrouter.dialects.fold import fold
-from ccrouter.dialects.gemini.errors import refusal, stream_refusal
+from ccrouter.dialects.gemini.errors import refusal, status_of
 from ccrouter.dialects.gemini.finish import is_unsigned
-from ccrouter.dialects.gemini.google_error import decode_body, read_google_error
+from ccrouter.dialects.gemini.google_error import GoogleError, decode_body, read_google_error
 from ccrouter.dialects.gemini.manner import AS_IS, Manner, Mended, Tuning
 from ccrouter.dialects.gemini.media import urls_in
 from ccrouter.dialects.gemini.models import is_since_3, row_of
@@ -47,7 +47,8 @@ _UNKNOWN_NAME = ("Unknown name", "function_declarations")
 class Place:
     """Where requests go: the model's address without its verb, and what stands on each request.
 
-    `count_body` makes the body of a count from the members of a generation.
+    `count_body` makes the body of a count from the members of a generation. `renews` is what a sign-in can get anew;
+    `region` decides the price, where there are several.
     """
 
     address: str
@@ -55,6 +56,7 @@ class Place:
     count_body: Callable[[dict[str, Any]], dict[str, Any]]
     open_network: bool
     renews: str = ""
+    region: str | None = None
 
 
 def gemini_model(name: str) -> str:
@@ -110,6 +112,7 @@ class GenerateExchange:
         self._ask = ask
         self._asked = asked
         self._place = place
+        self._model = asked.model
         self._most_hops = most_hops
         self._mended = mended
         self._counts = ask.operation == COUNT_TOKENS
@@ -147,8 +150,7 @@ class GenerateExchange:
 
     def read_refusal(self, status: int, headers: Headers, body: bytes) -> UpstreamRefused:
         """Google's error in Anthropic's shape."""
-        error = read_google_error(decode_body(body))
-        refused = refusal(status, error, headers, body, model=self._asked.model, now=utc_now())
+        refused = self._refusal(status, read_google_error(decode_body(body)), headers, body)
         consequence = refused.consequence
         # A key cannot be renewed, only what was signed in for can; and a count is sooner estimated than repeated.
         renews = consequence.renews if consequence.renews == self._place.renews else ""
@@ -162,23 +164,34 @@ class GenerateExchange:
 
     def mend(self, refusal: UpstreamRefused) -> Exchange | None:
         """Tools described the older way, or signatures replaced by the stand-in; each once."""
-        mended = self._mended
-        if is_unsigned(refusal.message) and not mended.stand_ins:
-            mended = dataclasses.replace(mended, stand_ins=True)
-        elif (
-            refusal.status == 400
-            and any(said in refusal.message for said in _UNKNOWN_NAME)
-            and not mended.plain_parameters
-            and "tools" in self._encoded.body
-        ):
-            mended = dataclasses.replace(mended, plain_parameters=True)
-        else:
-            return None
-        return GenerateExchange(self._ask, self._asked, self._place, self._most_hops, mended)
+        mended = self._mended_for(refusal)
+        return None if mended is None else self._once_more(mended)
 
     def count_instead(self, failure: UpstreamError) -> CannedAnswer | None:
         """The estimate."""
         return estimated_count(self._ask.request)
+
+    def _refusal(self, status: int, error: GoogleError | None, headers: Headers, body: bytes) -> UpstreamRefused:
+        return refusal(status, error, headers, body, model=self._model, now=utc_now())
+
+    def _refuse(self, error: GoogleError) -> UpstreamRefused:
+        """The refusal of an error inside an answer of success."""
+        return self._refusal(status_of(error), error, (), b"")
+
+    def _mended_for(self, refusal: UpstreamRefused) -> Mended | None:
+        if is_unsigned(refusal.message) and not self._mended.stand_ins:
+            return dataclasses.replace(self._mended, stand_ins=True)
+        unknown = refusal.status == 400 and any(said in refusal.message for said in _UNKNOWN_NAME)
+        if unknown and "tools" in self._encoded.body and not self._mended.plain_parameters:
+            return dataclasses.replace(self._mended, plain_parameters=True)
+        return None
+
+    def _once_more(self, mended: Mended) -> Exchange:
+        return GenerateExchange(self._ask, self._asked, self._place, self._most_hops, mended)
+
+    def _shown_model(self) -> str | None:
+        """The model's name in the answer; None: the one that the platform gives."""
+        return None
 
     def _send(self, verb: str, body: dict[str, Any]) -> HttpRequest:
         place = self._place
@@ -191,22 +204,25 @@ class GenerateExchange:
         )
 
     def _writer(self) -> MessageWriter:
-        return MessageWriter(
-            model=self._asked.model,
+        writer = MessageWriter(
+            model=self._model,
             input_tokens=estimate_input(self._ask.request.document),
             tag=self._asked.manner.carrier,
         )
+        writer.facts.place = self._place.region
+        return writer
 
     def _decoder(self, writer: MessageWriter) -> GeminiDecoder:
         return GeminiDecoder(
             writer,
             self._asked.manner,
             self._encoded,
-            model=self._asked.model,
-            refuse=lambda error: stream_refusal(error, model=self._asked.model, now=utc_now()),
+            model=self._model,
+            refuse=self._refuse,
             go_on=self._go_on if self._streams else None,
             most_tokens=max_tokens(self._asked.document),
             most_hops=self._most_hops,
+            shown_model=self._shown_model(),
             retries_empty=self._tries < 2 and not _ends_with_results(self._asked.document.get("messages")),
         )
 
@@ -215,7 +231,7 @@ class GenerateExchange:
 
     def _read_count(self, document: Any) -> Whole:
         if (error := read_google_error(document)) is not None:
-            raise stream_refusal(error, model=self._asked.model, now=utc_now())
+            raise self._refuse(error)
         total = document.get("totalTokens") if isinstance(document, dict) else None
         if not isinstance(total, int) or isinstance(total, bool):
             raise StreamBroken("The platform's answer has no totalTokens.")

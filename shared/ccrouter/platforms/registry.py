@@ -10,6 +10,8 @@ PLATFORMS: dict[str, str] = {
     "anthropic": "ccrouter.platforms.anthropic:Anthropic",
     "bedrock": "ccrouter.platforms.bedrock:Bedrock",
     "gemini": "ccrouter.platforms.gemini:Gemini",
+    "vertex": "ccrouter.platforms.vertex:Vertex",
+    "antigravity": "ccrouter.platforms.antigravity:Antigravity",
 }
 """Platforms that are asked over the network with a credential, by name: module and class."""
 

@@ -94,11 +94,6 @@ def refusal(
     return refused(ruling, message, headers, model, wait)
 
 
-def stream_refusal(error: GoogleError, *, model: str, now: datetime) -> UpstreamRefused:
-    """The refusal of an error that came inside an answer of success."""
-    return refusal(status_of(error), error, (), b"", model=model, now=now)
-
-
 def status_of(error: GoogleError) -> int:
     """The HTTP status of an error that says itself what it is."""
     if error.code is not None and 400 <= error.code < 600:
@@ -107,9 +102,13 @@ def status_of(error: GoogleError) -> int:
 
 
 def refused(ruling: Ruling, message: str, headers: Headers, scope: str, wait_s: float | None) -> UpstreamRefused:
-    """The refusal that a ruling makes, with what a client is told of the wait (anthropic-messages.md §10)."""
+    """The refusal that a ruling makes, with what a client is told of the wait (anthropic-messages.md §10).
+
+    `scope` is what it holds for, unless the whole credential is meant.
+    """
     told, added = wait_headers(wait_s, should_retry=ruling.should_retry)
     request_id = header(headers, "x-cloudaicompanion-trace-id")
+    holds_for_all = ruling.trouble in (Trouble.UNAUTHORIZED, Trouble.REFUSED)
     kept = [*told, *((("request-id", request_id),) if request_id else ())]
     return UpstreamRefused(
         ruling.status,
@@ -119,7 +118,13 @@ def refused(ruling: Ruling, message: str, headers: Headers, scope: str, wait_s: 
         headers=kept,
         body=error_body(ruling.kind, message + added, request_id or "") if added else b"",
         on_credential=ruling.on_credential,
-        consequence=Consequence(ruling.trouble, wait_s, scope=scope, repeats=ruling.repeats, renews=ruling.renews),
+        consequence=Consequence(
+            ruling.trouble,
+            wait_s,
+            scope="" if holds_for_all else scope,
+            repeats=ruling.repeats,
+            renews=ruling.renews,
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from ccrouter.dialects.gemini.manner import Encoded, Manner
 from ccrouter.dialects.gemini.partial_args import PartialArgs
 from ccrouter.dialects.gemini.signatures import Remembered, remember
 from ccrouter.dialects.gemini.usage import UsageMetadata
-from ccrouter.errors import Consequence, StreamBroken, Trouble, UpstreamRefused, Verdict
+from ccrouter.errors import Consequence, StreamBroken, Trouble, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.framing.sse import EventCutter, read_event
 from ccrouter.http import HttpRequest
 from ccrouter.messages.estimate import estimate_output
@@ -29,6 +29,7 @@ _encode = msgspec.json.encode
 _FAILED = Ruling(500, "api_error", Verdict.NEXT_CREDENTIAL, Trouble.NONE, (0.0,))
 """A model that failed is asked once more; the credential is not to blame."""
 _LIMITED = Ruling(403, "permission_error", Verdict.NEXT_CREDENTIAL, on_credential=True)
+_NOTHING = Ruling(500, "api_error", Verdict.NEXT_CREDENTIAL, Trouble.FAULT, (0.0,))
 _CUT = Consequence(Trouble.FAULT, repeats=(0.0,))
 
 
@@ -109,7 +110,7 @@ class GeminiDecoder:
         self._stray = b""
         reason = self._finish
         if reason is None and self._blocked is None:
-            raise StreamBroken("upstream stream ended before finishReason", consequence=_CUT)
+            raise self._cut()
         if self._blocked is not None and (reason is None or not self._write.started):
             self._end("refusal", finish.refusal(f"prompt_blocked:{self._blocked}"))
             return
@@ -137,8 +138,9 @@ class GeminiDecoder:
         try:
             document = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            said = "upstream stream ended before finishReason" if last else "A piece of the answer is not JSON."
-            raise StreamBroken(said, consequence=_CUT) from None
+            if last:
+                raise self._cut() from None
+            raise StreamBroken("A piece of the platform's answer is not JSON.", consequence=_CUT) from None
         self.read(document)
 
     def _stray_lines(self, raw: bytes) -> None:
@@ -324,6 +326,13 @@ class GeminiDecoder:
     def _failure(self, reason: str) -> UpstreamRefused:
         ruling = _LIMITED if reason == finish.LIMITED else _FAILED
         return refused(ruling, finish.message_of(reason, self._finish_message), (), self._model, None)
+
+    def _cut(self) -> UpstreamError:
+        """The failure of an answer without its end; before its first part it is an answer of its own."""
+        message = "upstream stream ended before finishReason"
+        if self._write.started:
+            return StreamBroken(message, consequence=_CUT)
+        return refused(_NOTHING, message, (), self._model, None)
 
     def _continue(self) -> bool:
         """Asks for the next part, if there is to be one."""
