@@ -1,0 +1,134 @@
+"""Errors of the admin API, its description, and its pages."""
+
+import json
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from tests.admin.site import Site, assert_problem
+
+from ccrouter.admin.app import describe_admin_api
+from ccrouter.admin.permissions import ADMIN, ANYONE, PERMISSIONS
+
+KEYS = "/api/v1/api-keys"
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v1/api-keys/", "/api/v2/logs"])
+def test_what_is_not_there_is_a_problem_too(api: httpx2.Client, path: str) -> None:
+    """Never HTML, never a redirect."""
+    assert_problem(api.get(path), 404, "not_found")
+
+
+def test_another_method_is_told_the_right_ones(api: httpx2.Client) -> None:
+    """405 with `Allow`."""
+    answer = api.put(KEYS, json={})
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"", b"nonsense", b'{"name": "a",}', b"[" * 100_000, b'{"name": "\xff"}'],
+    ids=lambda c: str(c[:9]),
+)
+def test_a_body_that_is_no_json_is_a_problem(api: httpx2.Client, content: bytes) -> None:
+    """400, or 422 where nothing was sent."""
+    answer = api.post(KEYS, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_of_another_type_is_a_problem(api: httpx2.Client) -> None:
+    """A form of another site cannot pass for JSON."""
+    answer = api.post(KEYS, content=b'{"name": "k"}', headers={"content-type": "text/plain"})
+    assert answer.status_code in (415, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+NUL_AND_HALVES = ["a\0b", "\ud800", "a\udc00b"]
+
+
+# What the API says about itself
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    return describe_admin_api()
+
+
+def operations(document: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Method, path and description by operation id."""
+    return {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_description_is_served_as_it_is_printed(site: Site, document: dict[str, Any]) -> None:
+    """By the running router, without signing in."""
+    with site.visitor() as client:
+        served = client.get("/api/openapi.json")
+    assert served.headers["content-type"] == "application/json"
+    assert served.json() == json.loads(json.dumps(document))
+
+
+def test_the_description_is_whole(document: dict[str, Any]) -> None:
+    """Version 3.1; every reference leads somewhere; every operation has a sentence, an answer and an error."""
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "Claude Code Router"
+    schemas = document["components"]["schemas"]
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    for name, (_method, path, operation) in operations(document).items():
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert any(status.startswith("2") for status in operation["responses"]), name
+        assert "application/problem+json" in operation["responses"]["default"]["content"], name
+        placeholders = set(re.findall(r"{(\w+)}", path))
+        declared = {item["name"] for item in operation.get("parameters", []) if item["in"] == "path"}
+        assert placeholders == declared, name
+
+
+def test_every_operation_has_its_row_of_permissions(document: dict[str, Any]) -> None:
+    """None is open by oversight; the description says which need a token."""
+    found = operations(document)
+    assert set(found) == set(PERMISSIONS)
+    open_ones = {name for name, (_method, _path, operation) in found.items() if operation["security"] == []}
+    assert open_ones == {name for name, who in PERMISSIONS.items() if who == ANYONE}
+
+
+def test_what_is_not_for_anyone_wants_a_sign_in(site: Site, document: dict[str, Any]) -> None:
+    """Every operation, asked as it is described."""
+    with site.visitor() as client:
+        for name, (method, path, _operation) in operations(document).items():
+            answer = client.request(method, re.sub(r"{\w+}", "x", path), json={})
+            if PERMISSIONS[name] == ANYONE:
+                assert answer.status_code not in (401, 403), name
+            else:
+                assert_problem(answer, 401, "not_signed_in")
+
+
+def test_what_is_the_administrators_is_not_a_members(member_api: httpx2.Client, document: dict[str, Any]) -> None:
+    """Every operation."""
+    for name, (method, path, _operation) in operations(document).items():
+        if PERMISSIONS[name] == ADMIN:
+            assert_problem(member_api.request(method, re.sub(r"{\w+}", "x", path), json={}), 403, "forbidden")
+
+
+def test_the_page_of_the_description_needs_no_other_server(site: Site) -> None:
+    """Its scripts and styles are ours, none is inline, and the policy forbids others."""
+    with site.visitor() as client:
+        page = client.get("/api/docs")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(assets) == 3
+        assert all(asset.startswith("/api/docs/") for asset in assets)
+        assert not re.search(r"<script[^>]*>[^<]", page.text)
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        sizes = {asset: len(client.get(asset).raise_for_status().content) for asset in assets}
+        kinds = {asset: client.get(asset).headers["content-type"].partition(";")[0] for asset in assets}
+    assert sizes["/api/docs/swagger-ui-bundle.min.js"] > 100_000
+    assert set(kinds.values()) == {"text/javascript", "text/css"}
