@@ -10,6 +10,7 @@ from tests.admin.site import Site, assert_problem
 
 from ccrouter.admin.app import describe_admin_api
 from ccrouter.admin.permissions import ADMIN, ANYONE, PERMISSIONS
+from ccrouter.storage import keys
 
 KEYS = "/api/v1/api-keys"
 
@@ -47,6 +48,46 @@ def test_a_body_of_another_type_is_a_problem(api: httpx2.Client) -> None:
 
 
 NUL_AND_HALVES = ["a\0b", "\ud800", "a\udc00b"]
+
+
+def test_a_body_has_a_limit(site: Site) -> None:
+    """Also for those who are not signed in: nobody fills the memory by what he sends."""
+    with site.visitor() as client:
+        answer = client.post("/api/v1/auth/login", json={"username": "a", "password": "p" * 5_000_000})
+    assert_problem(answer, 413, "too_large")
+
+
+def test_a_body_that_announces_no_length_has_the_same_limit(site: Site) -> None:
+    """Counted as it comes."""
+    with site.visitor() as client:
+        answer = client.post("/api/v1/auth/login", content=(b" " * 100_000 for _ in range(50)))
+    assert_problem(answer, 413, "too_large")
+
+
+def test_a_fault_says_nothing_about_its_cause(
+    api: httpx2.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cause is in the router's log, under the id that the caller is told."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("boom: secret")
+
+    monkeypatch.setattr(keys, "find", fail)
+    answer = api.get(KEYS)
+    document = assert_problem(answer, 500, "internal_error")
+    assert "boom" not in json.dumps(document)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert document["request_id"] in caplog.text
+    assert "boom: secret" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/meta", KEYS, "/api/v1/nothing", "/api/openapi.json"])
+def test_no_browser_keeps_frames_or_guesses_an_answer(api: httpx2.Client, path: str) -> None:
+    """On every answer, errors included."""
+    headers = api.get(path).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
 # What the API says about itself

@@ -1,14 +1,14 @@
 """The admin door as one application."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
 
 from ccrouter import __version__
 from ccrouter.admin.account_routes import account_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
+from ccrouter.admin.hull import Hull
 from ccrouter.admin.key_routes import key_routes
 from ccrouter.admin.log_routes import log_routes
 from ccrouter.admin.needs import Needs
@@ -23,13 +23,6 @@ _DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
 Sign in with `POST /api/v1/auth/login`; send the token as `Authorization: Bearer …`. Lists are newest first; give
 `next_cursor` as `cursor` for the next part. Errors are problem documents (RFC 9457). Money is a decimal string in
 USD, times are RFC 3339 in UTC."""
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 
 
 def create_admin_app(needs: Needs) -> FastAPI:
@@ -66,13 +59,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
     def openapi_document() -> dict[str, Any]:
         return describe(app)
 
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    app.add_middleware(Hull)
     return app
 
 

@@ -82,38 +82,40 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     def _of_problem(request: Request, problem: Problem) -> JSONResponse:
-        return _answer(problem)
+        return answer_of(problem)
 
     @app.exception_handler(HTTPException)
     def _of_http(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return _answer(Problem(error.status_code, detail, headers=error.headers))
+        return answer_of(Problem(error.status_code, detail, headers=error.headers))
 
     @app.exception_handler(RequestValidationError)
     def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = [_field_error(item) for item in error.errors()]
         if any(item["type"] == "json_invalid" for item in error.errors()):
-            return _answer(Problem(400, "The body is not JSON.", code="malformed_json", errors=found))
-        return _answer(Problem(422, "; ".join(f"{item.field}: {item.message}" for item in found), errors=found))
+            return answer_of(Problem(400, "The body is not JSON.", code="malformed_json", errors=found))
+        return answer_of(Problem(422, "; ".join(f"{item.field}: {item.message}" for item in found), errors=found))
 
     @app.exception_handler(StorageAway)
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     def _of_database(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, StorageAway) or is_away(error):
-            return _answer(
+            return answer_of(
                 Problem(503, "The database does not answer. Try again shortly.", headers={"Retry-After": "5"})
             )
-        return _of_fault(request, error)
-
-    @app.exception_handler(Exception)
-    def _of_fault(request: Request, error: Exception) -> JSONResponse:
-        request_id = request_id_of(uuid7())
-        _log.error("%s %s failed (%s)", request.method, request.url.path, request_id, exc_info=error)
-        return _answer(Problem(500, "The router failed to handle this request; its log names the reason."), request_id)
+        return answer_to_fault(request.method, request.url.path, error)
 
 
-def _answer(problem: Problem, request_id: str | None = None) -> JSONResponse:
+def answer_to_fault(method: str, path: str, error: Exception) -> JSONResponse:
+    """The answer when something happened that nobody foresaw; its cause goes to the log."""
+    request_id = request_id_of(uuid7())
+    _log.error("%s %s failed (%s)", method, path, request_id, exc_info=error)
+    return answer_of(Problem(500, "The router failed to handle this request; its log names the reason."), request_id)
+
+
+def answer_of(problem: Problem, request_id: str | None = None) -> JSONResponse:
+    """A problem as an answer."""
     code, title = _TITLES.get(problem.status, ("error", "Error"))
     document = ProblemDocument(
         title=title,
