@@ -50,6 +50,46 @@ def test_a_body_of_another_type_is_a_problem(api: httpx2.Client) -> None:
 NUL_AND_HALVES = ["a\0b", "\ud800", "a\udc00b"]
 
 
+@pytest.mark.parametrize("odd", NUL_AND_HALVES, ids=repr)
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"name": "ODD"}, "name"),
+        ({"note": "ODD"}, "note"),
+        ({"tags": ["x", "ODD"]}, "tags[1]"),
+        ({"allowed_models": ["ODD"]}, "allowed_models[0]"),
+        ({"mapping": {"rules": [{"match": "ODD", "targets": []}]}}, "mapping.rules[0].match"),
+        ({"mapping": {"opus": [{"platform": "sandbox", "model": "ODD"}]}}, "mapping.opus[0].model"),
+        ({"mapping": {"ODD": []}}, "mapping"),
+        ({"ODD": 1}, "body"),
+    ],
+    ids=str,
+)
+def test_texts_that_cannot_be_stored_are_refused_by_name(
+    api: httpx2.Client, body: dict[str, Any], named: str, odd: str
+) -> None:
+    """PostgreSQL holds no U+0000, and half a surrogate is no character."""
+    content = json.dumps({"name": "k"} | body).replace("ODD", json.dumps(odd)[1:-1])
+    answer = api.post(KEYS, content=content, headers={"content-type": "application/json"})
+    assert_problem(answer, 422, "invalid", named)
+
+
+@pytest.mark.parametrize("odd", NUL_AND_HALVES, ids=repr)
+def test_odd_names_and_passwords_are_no_fault(site: Site, odd: str) -> None:
+    """Anybody may send them to the sign-in."""
+    content = json.dumps({"username": odd, "password": odd})
+    with site.visitor() as client:
+        answer = client.post("/api/v1/auth/login", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code in (401, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/credentials?platform=%00", f"{KEYS}/%00", "/api/v1/logs?session_id=%00"])
+def test_odd_addresses_are_no_fault(api: httpx2.Client, path: str) -> None:
+    """They find nothing."""
+    assert api.get(path).status_code in (200, 404, 422)
+
+
 def test_a_body_has_a_limit(site: Site) -> None:
     """Also for those who are not signed in: nobody fills the memory by what he sends."""
     with site.visitor() as client:

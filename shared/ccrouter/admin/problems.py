@@ -14,11 +14,13 @@ from starlette.exceptions import HTTPException
 
 from ccrouter.errors import StorageAway
 from ccrouter.ids import request_id_of, uuid7
-from ccrouter.storage.crossing import is_away
+from ccrouter.storage.crossing import is_away, sqlstate
 
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_CANNOT_BE_STORED = ("22021", "22P05")
+"""SQLSTATEs: the character U+0000 in a text and in JSON."""
 _TITLES = {
     400: ("bad_request", "Bad request"),
     401: ("not_signed_in", "Not signed in"),
@@ -104,6 +106,8 @@ def install(app: FastAPI) -> None:
             return answer_of(
                 Problem(503, "The database does not answer. Try again shortly.", headers={"Retry-After": "5"})
             )
+        if isinstance(error, DBAPIError) and sqlstate(error) in _CANNOT_BE_STORED:
+            return answer_of(Problem(422, "The input holds the character U+0000, which cannot be stored."))
         return answer_to_fault(request.method, request.url.path, error)
 
 

@@ -1,10 +1,22 @@
 """The JSON of the admin API (`product.md` §7), as models."""
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ccrouter.clock import rfc3339, utc_now
 
@@ -37,6 +49,34 @@ class Input(BaseModel):
     """What a caller sends: unknown members are refused, so that a misspelt one is not silently lost."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_odd_texts(cls, body: Any) -> Any:
+        found = [
+            InitErrorDetails(type=PydanticCustomError("odd_text", _ODD_TEXT), loc=path, input=None)
+            for path in _odd_texts(body, ())
+        ]
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return body
+
+
+_ODD = re.compile("[\0\ud800-\udfff]")
+_ODD_TEXT = "must not hold the character U+0000 or half a surrogate pair: they cannot be stored"
+
+
+def _odd_texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """The paths of texts that PostgreSQL cannot hold; a member whose own name is such is named by what it is in."""
+    if isinstance(value, str):
+        if _ODD.search(value):
+            yield path
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from (path,) if _ODD.search(name) else _odd_texts(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _odd_texts(item, (*path, index))
 
 
 class Page(BaseModel, Generic[T]):
