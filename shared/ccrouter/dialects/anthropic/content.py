@@ -14,6 +14,7 @@ from ccrouter.dialects.anthropic.betas import FINE_GRAINED, TOOL_CHANGES, TOOL_E
 from ccrouter.dialects.anthropic.clouds import Cloud
 from ccrouter.dialects.anthropic.edit import edit_items, edit_members, with_member, without_members
 from ccrouter.dialects.anthropic.models import ClaudeModel
+from ccrouter.dialects.anthropic.tool_references import reference_in_words
 from ccrouter.errors import InvalidRequest
 from ccrouter.messages.carrier import is_carrier
 
@@ -76,32 +77,15 @@ class ContentWriter:
         self._media = media
         self._effort = effort
         self._without_thinking = without_thinking
-        self._leading: list[bytes] = []
-        self._waiting: list[bytes] = []
-        self._conversation_began = False
-        self._after_assistant = False
+        self.dropped_thinking = False
 
     def messages(self, raw: bytes) -> bytes:
-        """The messages; call it before `system`, which takes over what leads them."""
-        if not raw.startswith(b"["):
-            return raw
-        edited = edit_items(raw, self._message)
-        if self._waiting:
-            edited = edited[: edited.rindex(b"]")] + b"," + self._waiting_turn() + b"]"
-        return edited
+        """The messages, without those of which nothing is left."""
+        return edit_items(raw, self._message) if raw.startswith(b"[") else raw
 
-    def system(self, raw: bytes | None) -> bytes | None:
-        """The system prompt, with what system messages said before the conversation began."""
-        if raw is not None and raw.startswith(b"["):
-            raw = edit_items(raw, lambda index, block: self._block(block, f"system.{index}"))
-        if not self._leading:
-            return raw
-        blocks = b",".join(self._leading)
-        if raw is None or raw in (b"null", b'""', b"[]"):
-            return b"[" + blocks + b"]"
-        if raw.startswith(b'"'):
-            return b'[{"type":"text","text":%b},%b]' % (raw, blocks)
-        return raw[: raw.rindex(b"]")] + b"," + blocks + b"]"
+    def system(self, raw: bytes) -> bytes:
+        """The system prompt."""
+        return self._content(raw, "system")
 
     def tools(self, raw: bytes) -> bytes:
         """The tools. Raises InvalidRequest for one that the platform cannot run."""
@@ -112,8 +96,6 @@ class ContentWriter:
         path = f"messages.{index}"
         if message is None:
             return raw
-        if message.role == "system" and not self._model.hears_system_messages:
-            return self._told_otherwise(message, path)
         edited = self._without_extras(raw)
         if edited is not raw and message.role == "system" and not bytes(message.content or b"").strip(b'[] \t\r\n"'):
             return None  # it said nothing but what was taken out
@@ -124,12 +106,6 @@ class ContentWriter:
                 if not new.strip(b"[] \t\r\n"):
                     return None
                 edited = with_member(edited, "content", new)
-        if message.role == "assistant":
-            self._conversation_began = self._after_assistant = True
-        elif message.role == "user":
-            self._conversation_began, self._after_assistant = True, False
-            if self._waiting:
-                return edited + b"," + self._waiting_turn()
         return edited
 
     def _without_extras(self, raw: bytes) -> bytes:
@@ -148,34 +124,6 @@ class ContentWriter:
 
         return edit_members(raw, edit)
 
-    def _told_otherwise(self, message: Block, path: str) -> bytes | None:
-        """A system message for a model that hears none: part of the system prompt, or something the user says.
-
-        A turn of tool results must follow its calls at once, so what stands between them waits until after it.
-        """
-        said = b"" if message.content is msgspec.UNSET else bytes(message.content)
-        blocks: list[bytes] = []
-        if said.startswith(b'"'):
-            blocks.append(b'{"type":"text","text":%b}' % said)
-        elif said.startswith(b"["):
-            content = self._content(said, f"{path}.content")
-            blocks += map(bytes, msgspec.json.decode(content, type=list[msgspec.Raw]))
-        for index, block in enumerate(blocks):
-            found = look(block)
-            if found is None or found.type != "text" or not isinstance(found.text, str):
-                raise InvalidRequest(
-                    f"{path}.content.{index}: this model takes no such block in a system message on {self._cloud.name}."
-                )
-        if not self._conversation_began:
-            self._leading += blocks
-            return None
-        self._waiting += [_tagged(block) for block in blocks]
-        return None if self._after_assistant or not self._waiting else self._waiting_turn()
-
-    def _waiting_turn(self) -> bytes:
-        blocks, self._waiting = b",".join(self._waiting), []
-        return b'{"role":"user","content":[%b]}' % blocks
-
     def _content(self, raw: bytes, path: str) -> bytes:
         if not raw.startswith(b"["):
             return raw
@@ -188,17 +136,18 @@ class ContentWriter:
         kind = block.type
         if kind == "text" and block.text == "":
             return None  # "text content blocks must be non-empty" (bedrock.md §9)
-        if kind == "thinking":
-            foreign = not block.signature or is_carrier(block.signature)
-            return None if foreign or self._without_thinking else raw
-        if kind == "redacted_thinking":
-            return None if is_carrier(block.data) or self._without_thinking else raw
+        if kind in ("thinking", "redacted_thinking"):
+            mark = block.signature if kind == "thinking" else block.data
+            if mark and not is_carrier(mark) and not self._without_thinking:
+                return raw
+            self.dropped_thinking = True
+            return None
         if kind in ("tool_addition", "tool_removal") and TOOL_CHANGES not in self._betas:
             raise self._refused(path, f"{kind} blocks")
         if kind == "container_upload":
             raise self._refused(path, "files")
         if kind == "tool_reference" and TOOL_SEARCH not in self._betas:
-            return _encode({"type": "text", "text": f"Tool found: {block.tool_name}"})
+            return reference_in_words(block.tool_name)
         if isinstance(block.source, dict) and kind in ("image", "document"):
             raw = self._sourced(raw, kind, block.source, path)
         if kind == "tool_result" and block.content is not msgspec.UNSET:
@@ -304,11 +253,6 @@ def known_effort(asked: object, model: ClaudeModel) -> str | None:
     if asked in model.efforts or asked not in ("xhigh", "max"):
         return asked
     return model.efforts[-1]
-
-
-def _tagged(block: bytes) -> bytes:
-    text = msgspec.json.decode(block, type=Block).text
-    return with_member(block, "text", _encode(f"<system>{text}</system>"))
 
 
 def _typed(schema: bytes) -> bytes:

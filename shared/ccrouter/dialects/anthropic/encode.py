@@ -18,6 +18,8 @@ from ccrouter.dialects.anthropic.clouds import Cloud
 from ccrouter.dialects.anthropic.content import ContentWriter, Fetched, known_effort
 from ccrouter.dialects.anthropic.edit import edit_items, with_member
 from ccrouter.dialects.anthropic.models import ClaudeModel
+from ccrouter.dialects.anthropic.system_messages import tell_otherwise
+from ccrouter.dialects.anthropic.thinking import misses_thinking
 from ccrouter.errors import InvalidRequest
 from ccrouter.messages.request import MessagesRequest
 
@@ -89,7 +91,6 @@ class _Encoder:
         for name in request.names:
             if name in cloud.members and name != "anthropic_version":
                 members[name] = request.raw(name)
-        self._put(members, "context_management", self._context_management())
         config, schema = self._output_config()
         self._put(members, "output_config", config)
         self._add_betas_of_tools(request.raw("tools") or b"")
@@ -97,12 +98,20 @@ class _Encoder:
             cloud, self._model, betas, media, effort=self._effort, without_thinking=without_thinking
         )
         messages = content.messages(request.raw("messages") or b"null")
+        system = request.raw("system")
+        if system is not None:
+            system = content.system(system)
+        if not self._model.hears_system_messages:
+            messages, system = tell_otherwise(messages, system)
+        if content.dropped_thinking and misses_thinking(request.raw("thinking"), messages):
+            members["thinking"] = b'{"type":"disabled"}'
+        self._put(members, "context_management", self._context_management(members.get("thinking")))
         if schema is not None:
             messages = _asking_for(messages, schema)
         if (control := request.raw("cache_control")) is not None and control != b"null":
             messages = self._with_breakpoint(messages, control)
         members["messages"] = messages
-        self._put(members, "system", content.system(request.raw("system")))
+        self._put(members, "system", system)
         if "tools" in members:
             members["tools"] = content.tools(members["tools"])
         return Encoded(
@@ -117,32 +126,34 @@ class _Encoder:
         else:
             members[name] = value
 
-    def _context_management(self) -> bytes | None:
+    def _context_management(self, thinking: bytes | None) -> bytes | None:
         """The edits whose beta goes with them; the field and its betas are dropped together (sub2api#2726)."""
         raw = self._request.raw("context_management")
         kept: bytes | None = None
         if raw is not None and raw.startswith(b"{"):
             edits = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("edits")
             if edits is not None and bytes(edits).startswith(b"["):
-                remaining = edit_items(bytes(edits), lambda _index, edit: edit if self._may_edit(edit) else None)
+                remaining = edit_items(
+                    bytes(edits), lambda _index, edit: edit if self._may_edit(edit, thinking) else None
+                )
                 if remaining.strip(b"[] \t\r\n"):
                     kept = raw if remaining == edits else with_member(raw, "edits", remaining)
         if kept is None:
             self._betas -= {CONTEXT_MANAGEMENT, COMPACTION}
         return kept
 
-    def _may_edit(self, raw: bytes) -> bool:
+    def _may_edit(self, raw: bytes, thinking: bytes | None) -> bool:
         edit = msgspec.json.decode(raw)
         kind = str(edit.get("type")) if isinstance(edit, dict) else ""
         if kind.startswith("compact_"):
             return COMPACTION in self._betas
         if CONTEXT_MANAGEMENT not in self._betas:
             return False
-        return not kind.startswith("clear_thinking_") or self._thinks()
+        return not kind.startswith("clear_thinking_") or self._thinks(thinking)
 
-    def _thinks(self) -> bool:
-        thinking = self._request.member("thinking")
-        kind = thinking.get("type") if isinstance(thinking, dict) else None
+    def _thinks(self, thinking: bytes | None) -> bool:
+        given = None if thinking is None else msgspec.json.decode(thinking)
+        kind = given.get("type") if isinstance(given, dict) else None
         return kind in ("enabled", "adaptive", "between_tools") or (kind is None and self._model.always_thinks)
 
     def _output_config(self) -> tuple[bytes | None, bytes | None]:
