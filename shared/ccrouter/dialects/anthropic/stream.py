@@ -87,13 +87,11 @@ class AnthropicStream:
 
     def _read(self, raw: bytes) -> bool:
         """Takes an event's facts; tells whether it is `message_stop`."""
-        match = _NAME.match(raw)
-        if match is not None:
-            name = match[1]
-        else:
+        name = name_of(raw)
+        if name is None:
             event_name, data = read_event(raw)
             # Compatible servers leave the `event:` line out; then the data names its type.
-            name = event_name if event_name is not None else _type_of(data)
+            name = event_name if event_name is not None else type_of(data)
         if name in _SILENT:
             return False
         if self.first_event is None:
@@ -101,11 +99,11 @@ class AnthropicStream:
         if name in (b"content_block_delta", b"content_block_start"):
             self.facts.content_began = True
         elif name == b"message_start":
-            self._read_start(_document(raw))
+            self._read_start(document_of(raw))
         elif name == b"message_delta":
-            self._read_delta(_document(raw))
+            self._read_delta(document_of(raw))
         elif name == b"error":
-            self._read_error(_document(raw))
+            self._read_error(document_of(raw))
         elif name == b"message_stop":
             self.facts.stopped = True
             return True
@@ -129,7 +127,14 @@ class AnthropicStream:
         self.facts.error_message = message if isinstance(message, str) else "The platform reported an error."
 
 
-def _document(raw: bytes) -> dict[str, Any]:
+def name_of(raw: bytes) -> bytes | None:
+    """The name of an event that begins with it, as all well-formed ones do; None for every other."""
+    match = _NAME.match(raw)
+    return None if match is None else match[1]
+
+
+def document_of(raw: bytes) -> dict[str, Any]:
+    """An event's data; empty where it is no JSON object."""
     try:
         document = msgspec.json.decode(read_event(raw)[1])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -142,7 +147,8 @@ class _Typed(msgspec.Struct):
     type: str = ""
 
 
-def _type_of(data: bytes) -> bytes:
+def type_of(data: bytes) -> bytes:
+    """The type that an event's data names, empty where it names none."""
     if not data.startswith(b"{"):
         return b""
     try:
