@@ -66,12 +66,12 @@ def test_the_headers_of_a_stream_let_nobody_hold_it_back(router: RunningRouter) 
 def test_silence_is_filled_with_pings(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between events only, and never after the end."""
     monkeypatch.setattr(relay, "PING_AFTER_S", 0.1)
-    half = len(EVENTS[1]) // 2
-    router.upstream.script = [sse(EVENTS[0], 0.25, EVENTS[1][:half], 0.25, EVENTS[1][half:], *EVENTS[2:])]
+    half = len(EVENTS[2]) // 2
+    router.upstream.script = [sse(EVENTS[0], 0.25, EVENTS[1] + EVENTS[2][:half], 0.25, EVENTS[2][half:], *EVENTS[3:])]
     body = ask(router, router.new_key(), STREAMED).content
     assert body.count(PING) == 2
     assert body.replace(PING, b"") == WHOLE
-    assert body.startswith(EVENTS[0] + PING + PING + EVENTS[1])
+    assert body.startswith(EVENTS[0] + PING + PING + EVENTS[1] + EVENTS[2])
 
 
 def test_a_silent_platform_is_bridged_before_its_first_event(

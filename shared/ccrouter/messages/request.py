@@ -6,7 +6,7 @@ The bytes of every member survive, because prompt caches and thinking signatures
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -79,6 +79,19 @@ class MessagesRequest:
         if model == self.model:
             return self.body
         return msgspec.json.encode({**self._members, "model": model})
+
+    def with_changes(self, model: str, changes: Mapping[str, bytes | None]) -> bytes:
+        """The body with another model name and other members' bytes (None: without the member), the rest as it came.
+
+        A member that is new stands at the end.
+        """
+        members: dict[str, Any] = {**self._members, "model": model}
+        for name, value in changes.items():
+            if value is None:
+                members.pop(name, None)
+            else:
+                members[name] = msgspec.Raw(value)
+        return msgspec.json.encode(members)
 
     @cached_property
     def asks_only_1h_cache(self) -> bool:
