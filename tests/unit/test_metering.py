@@ -127,6 +127,11 @@ def test_fast_mode_has_its_own_row(model: str, fast: list[str]) -> None:
     assert cost.rates["speed"] == "fast"
 
 
+def test_fast_mode_without_a_known_price_is_unpriced() -> None:
+    """The standard price would be wrong, and nobody would see it."""
+    assert priced("claude-haiku-4-5", bill={"speed": "fast"}, input_tokens=1) is None
+
+
 @pytest.mark.parametrize(
     ("counts", "is_long"),
     [

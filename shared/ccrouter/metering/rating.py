@@ -27,7 +27,7 @@ def rate(parts: Sequence[Bill], platform: str, model: str, at: datetime, table: 
     first: dict[str, str] = {}
     for number, part in enumerate(parts, start=1):
         row = table.find(platform, part.model or model, at)
-        if row is None:
+        if row is None or (part.speed == "fast" and row.fast_rates is None):
             return None
         rates, factor, said = _rates_for(row, part)
         usage = part.usage
