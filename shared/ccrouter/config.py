@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ccrouter.errors import SettingsError
-from ccrouter.networks import Network
+from ccrouter.networks import Network, check_base_url
 
 DEFAULT_PORT = 3000
 MIN_JWT_SECRET = 32
@@ -90,7 +90,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
 
     port = DEFAULT_PORT
     if (port_text := text("PORT")) is not None:
-        if port_text.isdecimal() and 0 < int(port_text) < 65536:
+        if re.fullmatch("[0-9]{1,5}", port_text) and 0 < int(port_text) < 65536:
             port = int(port_text)
         else:
             problems.append(f"PORT must be a number from 1 to 65535, not «{port_text}»")
@@ -100,17 +100,22 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         problems.append(f"JWT_SECRET must have {MIN_JWT_SECRET} characters or more; it has {len(jwt_secret)}")
 
     master_key = text("CCR_MASTER_KEY")
-    if master_key is not None:
-        # The vault stands beside this module, not below it: the form is checked here, the key is read there.
-        stripped = master_key.rstrip("=")
-        if not re.fullmatch(r"[A-Za-z0-9+/_-]{43}", stripped):
-            problems.append(
-                "CCR_MASTER_KEY must be 32 random bytes in base64, such as the output of: openssl rand -base64 32"
-            )
+    # The vault stands beside this module, not below it: the form is checked here, the key is read there.
+    if master_key is not None and not re.fullmatch(r"[A-Za-z0-9+/_-]{43}=?", master_key):
+        problems.append(
+            "CCR_MASTER_KEY must be 32 random bytes in base64, such as the output of: openssl rand -base64 32"
+        )
 
-    claude_api_key, claude_base_url = text("CLAUDE_API_KEY"), url("CLAUDE_BASE_URL", "http", "https")
-    if claude_base_url is not None and claude_api_key is None:
-        problems.append("CLAUDE_BASE_URL needs CLAUDE_API_KEY beside it: the key that is sent to that address")
+    claude_api_key, claude_base_url = text("CLAUDE_API_KEY"), text("CLAUDE_BASE_URL")
+    if claude_api_key is not None and not re.fullmatch("[!-~]+", claude_api_key):
+        problems.append("CLAUDE_API_KEY must be printable ASCII without spaces, so that it can stand in a header")
+    if claude_base_url is not None:
+        try:
+            claude_base_url = check_base_url(claude_base_url, None)
+        except ValueError as error:
+            problems.append(f"CLAUDE_BASE_URL {error}")
+        if claude_api_key is None:
+            problems.append("CLAUDE_BASE_URL needs CLAUDE_API_KEY beside it: the key that is sent to that address")
 
     log_sink = text("CCR_LOG_SINK") or "db"
     if log_sink != "db":

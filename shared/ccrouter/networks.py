@@ -41,11 +41,11 @@ def is_allowed(address: Address, private_networks: Sequence[Network]) -> bool:
 
 
 def check_base_url(
-    url: str, private_networks: Sequence[Network], refused_endings: Sequence[str] = ("/v1", "/v1/messages")
+    url: str, private_networks: Sequence[Network] | None, refused_endings: Sequence[str] = ("/v1", "/v1/messages")
 ) -> str:
     """The address of a platform as it is stored, without a slash at its end; raises ValueError with the reason.
 
-    `refused_endings` are paths that the router adds itself.
+    `refused_endings` are paths that the router adds itself. `private_networks` None admits every address.
     A name is not looked up here: its addresses are checked whenever a connection is made.
     """
     try:
@@ -69,9 +69,9 @@ def check_base_url(
         address = None
         if not _NAME.fullmatch(host):
             raise ValueError(f"«{host}» is no name of a host and no address") from None
-    if (address is not None and not is_allowed(address, private_networks)) or (
-        host == "localhost" and not is_allowed(ipaddress.ip_address("127.0.0.1"), private_networks)
-    ):
+    if host == "localhost":
+        address = ipaddress.ip_address("127.0.0.1")
+    if address is not None and private_networks is not None and not is_allowed(address, private_networks):
         raise ValueError("lies in a private network; the operator may open it with CCR_PRIVATE_UPSTREAMS")
     return f"{parts.scheme}://{parts.netloc}{path}"
 
