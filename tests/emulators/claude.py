@@ -102,7 +102,8 @@ def _message_problems(messages: list[Any], model: tuple[str, int, int], betas: s
         ):
             found.append(f"{path}.{min(extra)}: Extra inputs are not permitted")
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if not blocks:
+        # A system message may carry nothing but its turn's effort, as Claude Code sends it.
+        if not blocks and not (role == "system" and extra):
             found.append(f"{path}: all messages must have non-empty content")
         found += _block_problems(f"{path}.content", blocks, model[1:])
         if turns and turns[-1][0] == role:

@@ -41,7 +41,7 @@ _FORWARDED = frozenset({"accept", "content-type", "user-agent", "x-app"})
 _FORWARDED_PREFIXES = ("anthropic-", "x-claude-code-", "x-claude-1p-", "x-stainless-")
 
 # §10: the rest either discloses the operator's account or belongs to the other connection.
-_RETURNED = frozenset({"content-type", "request-id", "retry-after", "retry-after-ms", "x-should-retry"})
+RETURNED = frozenset({"content-type", "request-id", "retry-after", "retry-after-ms", "x-should-retry"})
 _LIMIT_HEADERS = ("anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-")
 
 _OAUTH_MARK = "sk-ant-oat"
@@ -144,7 +144,7 @@ class AnthropicExchange:
         return [
             (name, value)
             for name, value in headers
-            if name in _RETURNED or (shows_limits and name.startswith(_LIMIT_HEADERS))
+            if name in RETURNED or (shows_limits and name.startswith(_LIMIT_HEADERS))
         ]
 
     def mend(self, refusal: UpstreamRefused) -> Exchange | None:

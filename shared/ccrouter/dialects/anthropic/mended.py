@@ -14,6 +14,7 @@ from ccrouter.errors import StreamBroken
 from ccrouter.framing.sse import read_event
 
 _PLAIN = frozenset({b"content_block_delta", b"content_block_stop", b"ping"})
+_KNOWN = _PLAIN | {b"message_start", b"content_block_start", b"message_delta", b"message_stop", b"error"}
 _LONGEST_FIRST_EVENT = 256 * 1024
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
@@ -184,6 +185,14 @@ class MendedStream(AnthropicStream):
     def _keep(self, known: dict[str, Any]) -> None:
         # Some servers know a count in one place only and say 0 in the other.
         self.facts.usage.update({name: count for name, count in known.items() if self.facts.usage.get(name) == 0})
+
+
+class KnownEventsStream(MendedStream):
+    """The same without events that Anthropic's API does not have: Google adds some (vertex-claude.md §4)."""
+
+    def _mended(self, raw: bytes) -> list[bytes]:
+        name = name_of(raw)
+        return [] if name is not None and name not in _KNOWN else super()._mended(raw)
 
 
 def _sse(name: str, event: dict[str, Any]) -> bytes:
