@@ -144,3 +144,70 @@ def test_a_target_without_a_credential_is_the_administrators_matter() -> None:
     with pytest.raises(Unavailable, match="mapped to anthropic") as caught:
         candidates({"opus": [to("x")]})
     assert caught.value.extra == (("x-should-retry", "false"),)
+
+
+SETTINGS_FAMILY = {"gemini": [to("settings-gemini")]}
+
+
+@pytest.mark.parametrize(
+    ("model", "mapping", "settings", "expected"),
+    [
+        # An empty list refuses, it does not fall through.
+        ("claude-opus-5-5", {"opus": [], "default": [to("d")]}, {"opus": [to("s")]}, []),
+        ("claude-opus-5-5", {"rules": [{"match": "*", "targets": []}], "opus": [to("o")]}, {}, []),
+        ("other", {"default": []}, {}, []),
+        # Null and absent are the same: the settings' slot, then the default.
+        ("claude-opus-5-5", {"opus": None}, {"opus": [to("s")]}, ["s"]),
+        ("claude-opus-5-5", {}, {"opus": []}, []),
+        ("claude-opus-5-5", {"opus": None, "default": [to("d")]}, {"opus": None}, ["d"]),
+        # The settings' rules and default are nobody's: only their slots fill what a key leaves open.
+        ("other", {}, {"rules": [{"match": "*", "targets": [to("s")]}], "default": [to("s")]}, None),
+        ("gemini-4-argon", {}, SETTINGS_FAMILY, ["settings-gemini"]),
+        # Patterns are for the whole name, and case counts.
+        ("claude-3-opus-x", {"rules": [{"match": "claude-3-opus", "targets": []}]}, {}, None),
+        ("Claude-3", {"rules": [{"match": "claude-*", "targets": []}]}, {}, None),
+        ("claude-3", {"rules": [{"match": "claude-?", "targets": [to("r")]}]}, {}, ["r"]),
+        ("claude-3", {"rules": [{"match": "claude-[1-4]", "targets": [to("r")]}]}, {}, ["r"]),
+        # A family is a word of the name, in any case; the first one counts.
+        ("CLAUDE-OPUS-5", {"opus": [to("o")]}, {}, ["o"]),
+        ("sonnet-to-opus", {"opus": [to("o")], "sonnet": [to("s")]}, {}, ["s"]),
+        ("opusculum", {"opus": [to("o")]}, {}, None),
+        ("claude_opus.5", {"opus": [to("o")]}, {}, ["o"]),
+        ("claude-mythos-5-2", {"mythos": [to("m")]}, {}, ["m"]),
+        ("glm-5.3", {"glm": [to("g")]}, {}, ["g"]),
+        ("", {"opus": [to("o")]}, {}, None),
+    ],
+)
+def test_edges_of_the_look_up(
+    model: str, mapping: dict[str, Any], settings: dict[str, Any], expected: list[str] | None
+) -> None:
+    """None: the name is passed on as it is."""
+    found = resolve(model, read_mapping(mapping), read_mapping(settings)).targets
+    assert expected == (None if found is None else [target.model for target in found])
+
+
+def test_an_empty_chain_is_refused_and_an_open_one_passed_on() -> None:
+    """With a credential an unmapped name goes to Anthropic; `[]` never does."""
+    with pytest.raises(NotFound):
+        candidates({"default": []}, ("a", {}), talk="c")
+    assert candidates({"default": None}, ("a", {}))[0].target.model == "claude-opus-5-5"
+    with pytest.raises(NotFound):
+        candidates({}, ("a", {"platform": "gemini"}))
+
+
+def test_a_credential_that_does_not_fit_is_no_candidate() -> None:
+    """Of another platform, for other models, or another than the pinned one."""
+    chain = {"opus": [to("m"), {**to("n"), "credential_id": "credential-x"}]}
+    with pytest.raises(Unavailable):
+        candidates(chain, ("a", {"platform": "gemini"}), ("b", {"models": ("other",)}), ("c", {"models": ()}))
+    assert names_of(candidates(chain, ("x", {}), ("y", {}), talk="t")).count("x") == 2
+
+
+def test_a_heavier_credential_takes_its_share_and_a_lost_one_moves_only_its_own() -> None:
+    """Conversations stay where they are when a credential goes."""
+    pool = [(name, {"weight": weight}) for name, weight in (("a", 1), ("b", 3), ("c", 1))]
+    before = {talk: names_of(candidates(None, *pool, talk=str(talk))) for talk in range(500)}
+    after = {talk: names_of(candidates(None, *pool[:2], talk=str(talk))) for talk in range(500)}
+    for talk, order in before.items():
+        assert after[talk] == [name for name in order if name != "c"]
+    assert 230 < sum(order[0] == "b" for order in before.values()) < 370
