@@ -168,6 +168,7 @@ def test_a_foreign_signature_of_claude_is_left_out_with_all_thinking() -> None:
     refused = first.read_refusal(400, (), b'{"error":{"message":"x: Invalid `signature` in `thinking` block"}}')
     mended = first.mend(refused)
     assert mended is not None
+    assert not isinstance(mended, CannedAnswer)
     body = json.loads(mended.request().body)["request"]
     assert "thinkingConfig" not in body["generationConfig"]
     assert "thought" not in json.dumps(body["contents"])

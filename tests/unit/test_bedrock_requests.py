@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.emulators.bedrock import problems_of
+from tests.fakes import a_credential
 from tests.golden.test_bedrock import exchange
 
 from ccrouter.dialects.anthropic.models import claude_model
@@ -256,7 +257,7 @@ def test_urls_are_brought_inside() -> None:
     ]
     messages = [{"role": "user", "content": blocks}]
     request = MessagesRequest(json.dumps({"model": "m", "messages": messages}).encode())
-    needs = Bedrock().needs(Ask(MESSAGES, request, (), ""), Aim("m"))
+    needs = Bedrock().needs(Ask(MESSAGES, request, (), ""), Aim("m"), a_credential())
     assert needs.urls == ("https://a/i", "https://a/d", "https://a/t")
     media = {
         "https://a/i": Media("image/png", b"\x89PNG"),

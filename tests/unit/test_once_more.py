@@ -4,7 +4,7 @@ from typing import cast
 
 from ccrouter.errors import Consequence, Trouble, UpstreamRefused, UpstreamTimeout, Verdict
 from ccrouter.gateway.once_more import OnceMore, Step
-from ccrouter.platforms.contract import Exchange
+from ccrouter.platforms.contract import CannedAnswer, Exchange
 
 
 class Mending:
@@ -49,6 +49,7 @@ def test_a_request_is_mended_at_most_twice() -> None:
     for _ in range(2):
         step = once_more.after(refusal, exchange)
         assert step.exchange is not None
+        assert not isinstance(step.exchange, CannedAnswer)
         exchange = step.exchange
     assert once_more.after(refusal, exchange) == Step()
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.fakes import a_credential
 
 from ccrouter.credentials.kinds import AuthError, Credential, check_auth
 from ccrouter.dialects.gemini.manner import Manner
@@ -95,7 +96,7 @@ def test_an_object_of_cloud_storage_is_named_not_fetched() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "gs://bucket/cat.jpg"}}
     document = BODY | {"messages": [{"role": "user", "content": [image, {"type": "text", "text": "?"}]}]}
     ask = Ask(MESSAGES, MessagesRequest(json.dumps(document).encode()), (), "")
-    assert Vertex().needs(ask, Aim("gemini-3.8-flash")).urls == ()
+    assert Vertex().needs(ask, Aim("gemini-3.8-flash"), a_credential()).urls == ()
     manner = Manner("vertex", reads_gcs=True)
     parts = encode(Asked(document, "gemini-3.8-flash", None, manner)).body["contents"][0]["parts"]
     assert parts[0] == {"fileData": {"fileUri": "gs://bucket/cat.jpg", "mimeType": "image/jpeg"}}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.captures import Capture, captures
 from tests.emulators.vertex_claude import PROJECT, TOKEN, problems_of
+from tests.fakes import a_credential
 from tests.golden.test_anthropic_streams import FIXTURES, NAMES
 from tests.golden.test_mended_streams import through
 
@@ -113,7 +114,7 @@ def test_media_come_inside() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://a/i"}}
     body = {"model": "claude-opus-5-5", "max_tokens": 5, "messages": [{"role": "user", "content": [image]}]}
     ask = Ask(MESSAGES, MessagesRequest(json.dumps(body).encode()), (), "")
-    assert Vertex().needs(ask, Aim("claude-opus-5-5")).urls == ("https://a/i",)
+    assert Vertex().needs(ask, Aim("claude-opus-5-5"), a_credential()).urls == ("https://a/i",)
     found = Found(media={"https://a/i": Media("image/png", b"png")})
     source = judged(opened(body, found=found).request(), "claude-opus-5-5")["messages"][0]["content"][0]["source"]
     assert source["data"] == base64.b64encode(b"png").decode()

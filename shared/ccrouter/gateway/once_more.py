@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ccrouter.errors import UpstreamError, UpstreamRefused
-from ccrouter.platforms.contract import Exchange
+from ccrouter.platforms.contract import CannedAnswer, Exchange
 
 _MOST_MENDINGS = 2
 """A request that is still refused after so many changes is refused for good."""
@@ -14,7 +14,7 @@ class Step:
     """The next try: with something renewed, with a changed request, or the same after a pause; else there is none."""
 
     renew: str = ""
-    exchange: Exchange | None = None
+    exchange: Exchange | CannedAnswer | None = None
     wait_s: float | None = None
 
 

@@ -168,7 +168,7 @@ class Gateway:
 
     async def _open(self, ask: Ask, target: Target, credential: Credential) -> Exchange | CannedAnswer:
         platform, aim = platform_named(target.platform), Aim(target.model, target.effort)
-        needs = platform.needs(ask, aim)
+        needs = platform.needs(ask, aim, credential)
         found = Found()
         if needs is not NOTHING:
             media = {url: await self._outside.media.fetch(url) for url in needs.urls}

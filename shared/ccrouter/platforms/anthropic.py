@@ -63,7 +63,7 @@ class Anthropic:
         self.uncountable = Uncountable()
         self.refused_fields = RefusedFields()
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """Nothing: the bytes go on as they are."""
         return NOTHING
 

@@ -48,7 +48,7 @@ class Antigravity:
 
     name = "antigravity"
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """See `Platform.needs`."""
         manner = _manner(aim, AntigravityOptions())
         if manner.claude and ask.operation == COUNT_TOKENS:

@@ -43,7 +43,7 @@ class Bedrock:
     def __init__(self) -> None:
         self._uncountable = Uncountable()
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """URLs: Bedrock takes images and documents inside the request only."""
         urls = urls_of(ask.request)
         return Needs(urls=urls) if urls else NOTHING

@@ -167,8 +167,10 @@ class Exchange(Protocol):
     def answer_headers(self, headers: Headers) -> Headers:
         """Those headers of an answer that a client may see; no content-type where the body is translated."""
 
-    def mend(self, refusal: UpstreamRefused) -> "Exchange | None":
+    def mend(self, refusal: UpstreamRefused) -> "Exchange | CannedAnswer | None":
         """A try without what the platform objected to, on the same target and credential; None: there is none.
+
+        A canned answer is given where the refusal itself is one.
 
         Asked for after each refusal, at most twice in a row.
         """
@@ -182,8 +184,8 @@ class Platform(Protocol):
 
     name: str
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
-        """What must be looked up first; NOTHING for most."""
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
+        """What must be looked up first; NOTHING for most. Deviations of an address are in the credential's options."""
 
     def open(self, ask: Ask, aim: Aim, credential: Credential, found: Found) -> Exchange | CannedAnswer:
         """A try with a credential whose `auth` is complete (signed in). A canned answer needs no network.

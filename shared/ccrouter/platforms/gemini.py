@@ -19,7 +19,7 @@ class Gemini:
 
     name = "gemini"
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """See `Platform.needs`."""
         return gemini_needs(ask, gemini_model(aim.model), _MANNER)
 

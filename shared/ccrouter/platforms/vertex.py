@@ -23,10 +23,10 @@ class Vertex:
     def __init__(self) -> None:
         self._claude = VertexClaude()
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """See `Platform.needs`."""
         if _is_claude(aim):
-            return self._claude.needs(ask, aim)
+            return self._claude.needs(ask, aim, credential)
         return gemini_needs(ask, gemini_model(aim.model), _MANNER)
 
     def open(self, ask: Ask, aim: Aim, credential: Credential, found: Found) -> Exchange | CannedAnswer:

@@ -50,7 +50,7 @@ class VertexClaude:
     def __init__(self) -> None:
         self._uncountable = Uncountable()
 
-    def needs(self, ask: Ask, aim: Aim) -> Needs:
+    def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """URLs: Vertex takes images and documents of Claude inside the request only."""
         urls = urls_of(ask.request)
         return Needs(urls=urls) if urls else NOTHING
