@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 from tests.app.asking import STREAMED, ask, assert_own_error
-from tests.gate import Gate
+from tests.gate import SOCKETS_LEFT_OPEN, Gate
 from tests.services import RunningRouter, running_router
 from tests.upstream import FakeUpstream
 
 from ccrouter import services
 from ccrouter.embedded import EmbeddedServices
-from ccrouter.storage import call_log, directory, refusals
+from ccrouter.storage import call_log, directory, engine, refusals
+
+pytestmark = pytest.mark.filterwarnings(SOCKETS_LEFT_OPEN)
 
 
 @dataclass
@@ -37,6 +39,7 @@ def gated(embedded: EmbeddedServices, upstream: FakeUpstream, monkeypatch: pytes
     monkeypatch.setattr(call_log, "_DATABASE_WITHIN_S", 0.5)
     monkeypatch.setattr(call_log, "_REPLAY_EVERY_S", 0.1)
     monkeypatch.setattr(services, "_READY_WITHIN_S", 0.3)
+    monkeypatch.setattr(engine, "_CONNECT_TIMEOUT_S", 2)
     with (
         Gate(embedded.database_url) as postgres,
         Gate(embedded.redis_url) as redis,
@@ -136,10 +139,11 @@ def test_a_change_of_a_key_is_in_force_without_redis(gated: Gated, monkeypatch: 
     assert ask(router, secret).status_code == 401
 
 
-def test_the_admin_api_says_that_the_database_is_away(gated: Gated) -> None:
+@pytest.mark.parametrize("how", ["shut", "silence"])
+def test_the_admin_api_says_that_the_database_is_away(gated: Gated, how: str) -> None:
     """503 as a problem document, with a wait."""
     token = gated.router.token()
-    gated.postgres.shut()
+    getattr(gated.postgres, how)()
     with gated.router.client(authorization=f"Bearer {token}") as client:
         answer = client.get("/api/v1/api-keys")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -101,6 +101,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StorageAway)
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
+    @app.exception_handler(TimeoutError)  # The driver's own, for a server that does not answer.
     def _of_database(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, StorageAway) or is_away(error):
             return answer_of(
