@@ -5,7 +5,7 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from ccrouter.errors import SettingsError
@@ -19,12 +19,15 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     """The engine for a `postgres://` or `postgresql://` URL; it connects at the first use.
 
-    At most `pool_size` connections; 0 keeps none open between uses (for migrations). TLS is used and verified unless
+    At most `pool_size` connections; 0 keeps none open between uses and waits for each answer as long as it takes (for
+    migrations). A statement of any other has ten seconds. TLS is used and verified unless
     the host is this machine or the URL says `sslmode=disable`. Raises SettingsError for a URL that cannot work.
     """
     driver_url, connect_args = _read_url(url)
     if pool_size == 0:
-        return create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
+        patient = create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
+        event.listen(patient, "connect", _wait_for_answers)
+        return patient
     return create_engine(
         driver_url,
         poolclass=QueuePool,
@@ -36,6 +39,11 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         pool_use_lifo=True,
         connect_args=connect_args,
     )
+
+
+def _wait_for_answers(connection: Any, _record: Any) -> None:
+    # The driver has one limit for connecting and for every answer after it: a large index takes longer to build.
+    connection._usock.settimeout(None)  # noqa: SLF001 - it has no public way
 
 
 def ping(engine: Engine) -> None:
