@@ -1,7 +1,6 @@
 """Secrets at rest: sealed under one key, for one place."""
 
 import base64
-import os
 
 import pytest
 from hypothesis import given
@@ -56,7 +55,7 @@ def test_a_master_key_is_read_in_either_alphabet(key: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "short", "x" * 43 + "é", base64.b64encode(os.urandom(31)).decode(), "A" * 44 + "=="]
+    "text", ["", "short", "x" * 43 + "é", base64.b64encode(bytes(range(31))).decode(), "A" * 44 + "=="]
 )
 def test_what_is_no_master_key_is_refused(text: str) -> None:
     """With the command that makes one."""
