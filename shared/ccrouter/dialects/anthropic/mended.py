@@ -56,7 +56,7 @@ class MendedStream(AnthropicStream):
             # What follows the end is passed on as it comes.
             self._cutter.tail, self._passed = b"", 0
             return self._leave(tail)
-        if name_of(self._cutter.tail) in _PLAIN:
+        if self._unended is None and name_of(self._cutter.tail) in _PLAIN:
             self._passed += len(tail)
             return tail
         if self.first_event is None and len(tail) > _LONGEST_FIRST_EVENT:
@@ -83,7 +83,7 @@ class MendedStream(AnthropicStream):
 
     def _mended(self, raw: bytes) -> list[bytes]:
         name = name_of(raw)
-        if name in _PLAIN:
+        if name in _PLAIN and self._unended is None:
             return [raw]
         if name is None:
             name, data = read_event(raw)
@@ -96,6 +96,8 @@ class MendedStream(AnthropicStream):
                     raw = b"event: " + name + b"\n" + raw.lstrip(b"\r\n")
                 elif b'"error"' in data:
                     name = b"error"
+        if name == b"ping":
+            return [raw]
         if name == b"message_delta":
             return self._delta(raw)
         if name == b"message_start":
