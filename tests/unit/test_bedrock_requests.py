@@ -80,7 +80,7 @@ def test_names_lead_to_ids(
     name: str, region: str, options: dict[str, Any], model_id: str, foundation: str | None, place: str
 ) -> None:
     """Public names, bare ids, profiles and ARNs; the place decides the price."""
-    found = bedrock_model(name, region, options.get("profile_prefix"), options.get("profiles") or {})
+    found = bedrock_model(name, {"region": region, **options})
     assert (model_id, foundation, place) == (found.id, found.foundation, found.place)
 
 

@@ -84,13 +84,14 @@ class BedrockAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
 class BedrockOptions(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """`region` is signed and names the host; `profile_prefix` goes before bare model names (`us.`, `global.`, …).
 
-    `profiles` leads single public names to a prefix, an id or an ARN of their own. The others are headers of
-    InvokeModel (bedrock.md §1, §3).
+    `profiles` leads single public names to a prefix, an id or an ARN of their own. `door`: InvokeModel, or Anthropic's
+    own API there. The others are headers of InvokeModel (bedrock.md §1, §3).
     """
 
     region: Region
     profile_prefix: Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,15}\.$")] | None = None
     profiles: dict[str, Annotated[str, Meta(pattern=r"^[!-~]{2,2048}$")]] | None = None
+    door: Literal["invoke", "messages"] = "invoke"
     service_tier: Literal["priority", "default", "flex", "reserved"] | None = None
     latency: Literal["standard", "optimized"] | None = None
     guardrail: Annotated[str, Meta(pattern=r"^[!-~]{1,2048}$")] | None = None

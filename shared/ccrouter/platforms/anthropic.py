@@ -107,21 +107,18 @@ class AnthropicExchange:
         self.credential = credential
         self._platform = platform
         self._keeps_thinking = keeps_thinking
+        self._model = aim.model
         self._tells_betas = bool(credential.options.get("forward_beta", True))
         self._refused = platform.refused_fields.of(credential, aim.model)
 
     def request(self) -> HttpRequest:
         """The client's request at the credential's address, with the credential in place of the client's key."""
-        ask, credential = self.ask, self.credential
-        path = "/v1/messages/count_tokens" if ask.operation == COUNT_TOKENS else "/v1/messages"
-        query = f"?{ask.query}" if ask.query else ""
-        return HttpRequest(
-            "POST",
-            f"{(credential.base_url or BASE_URL).rstrip('/')}{path}{query}",
-            self._headers(),
-            self._body(),
-            open_network=credential.open_network,
-        )
+        body = self._body()
+        path = "/v1/messages/count_tokens" if self.ask.operation == COUNT_TOKENS else "/v1/messages"
+        query = f"?{self.ask.query}" if self.ask.query else ""
+        url = f"{self._base_url().rstrip('/')}{path}{query}"
+        headers = self._authorized(url, self._headers(), body)
+        return HttpRequest("POST", url, headers, body, open_network=self.credential.open_network)
 
     def stream(self) -> AnthropicStream:
         """Fresh state for one streamed answer."""
@@ -155,15 +152,13 @@ class AnthropicExchange:
         if rejects_thinking(refusal):
             if not self.ask.moved or not self._keeps_thinking:
                 return None
-            return AnthropicExchange(self.ask, self.aim, self.credential, self._platform, keeps_thinking=False)
+            return self._again(keeps_thinking=False)
         field = refused_field(refusal) if is_compatible(self.credential) else None
         path = None if field is None else droppable(field)
         if path is None or path in self._refused:
             return None
         self._platform.refused_fields.add(self.credential, self.aim.model, path)
-        return AnthropicExchange(
-            self.ask, self.aim, self.credential, self._platform, keeps_thinking=self._keeps_thinking
-        )
+        return self._again(keeps_thinking=self._keeps_thinking)
 
     def count_instead(self, failure: UpstreamError) -> CannedAnswer | None:
         """The estimate where an address does not count, which is remembered; else its error stands."""
@@ -173,6 +168,12 @@ class AnthropicExchange:
             return None
         self._platform.uncountable.note(self.credential.id, self.credential.base_url or "")
         return estimated_count(self.ask.request)
+
+    def _again(self, *, keeps_thinking: bool) -> "AnthropicExchange":
+        return type(self)(self.ask, self.aim, self.credential, self._platform, keeps_thinking=keeps_thinking)
+
+    def _base_url(self) -> str:
+        return self.credential.base_url or BASE_URL
 
     def _body(self) -> bytes:
         refused = self._refused
@@ -184,11 +185,15 @@ class AnthropicExchange:
             keeps_thinking=self._keeps_thinking,
             without_betas=not self._tells_betas,
         )
-        return pass_through(self.ask.request, self.aim.model, changes)
+        return pass_through(self.ask.request, self._model, changes)
 
     def _headers(self) -> list[tuple[str, str]]:
-        auth, options = self.credential.auth, self.credential.options
-        headers = forwarded_headers(self.ask.headers, version=options.get("anthropic_version"), betas=self._tells_betas)
+        options = self.credential.options
+        return forwarded_headers(self.ask.headers, version=options.get("anthropic_version"), betas=self._tells_betas)
+
+    def _authorized(self, url: str, headers: list[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
+        """The headers with the credential, in the one that fits it."""
+        auth = self.credential.auth
         if "auth_token" not in auth:
             headers.append(("x-api-key", str(auth["api_key"])))
             return headers

@@ -17,11 +17,13 @@ from ccrouter.dialects.anthropic.whole import read_message
 from ccrouter.errors import RequestTooLarge, StreamBroken, UpstreamError, UpstreamRefused
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
+from ccrouter.platforms.anthropic import Anthropic
+from ccrouter.platforms.bedrock_access import bedrock_host, with_access
 from ccrouter.platforms.bedrock_errors import read_refusal, refusal
+from ccrouter.platforms.bedrock_messages import open_messages
 from ccrouter.platforms.bedrock_models import bedrock_model
 from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Needs, Whole
 from ccrouter.platforms.counting import Uncountable, estimated_count
-from ccrouter.platforms.signing import sign
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 _OPTION_HEADERS = {
@@ -42,6 +44,7 @@ class Bedrock:
 
     def __init__(self) -> None:
         self._uncountable = Uncountable()
+        self._memory = Anthropic()
 
     def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """URLs: Bedrock takes images and documents inside the request only."""
@@ -50,6 +53,8 @@ class Bedrock:
 
     def open(self, ask: Ask, aim: Aim, credential: Credential, found: Found) -> Exchange | CannedAnswer:
         """See `Platform.open`."""
+        if credential.options.get("door") == "messages":
+            return open_messages(ask, aim, credential, self._memory)
         exchange = BedrockExchange(ask, aim, credential, found, self._uncountable)
         if ask.operation == COUNT_TOKENS and not exchange.can_count:
             return estimated_count(ask.request)
@@ -79,10 +84,7 @@ class BedrockExchange:
         self._without_thinking = without_thinking
         options = credential.options
         self._region = str(options.get("region", ""))
-        self._model = bedrock_model(
-            aim.model, self._region, options.get("profile_prefix"), options.get("profiles") or {}
-        )
-        self._answer_id: str | None = None
+        self._model = bedrock_model(aim.model, options)
         self._body = self._encoded()
 
     @cached_property
@@ -98,23 +100,8 @@ class BedrockExchange:
     def request(self) -> HttpRequest:
         """The signed request; what is signed is what is sent."""
         credential, auth = self._credential, self._credential.auth
-        url = f"{credential.base_url.rstrip('/') if credential.base_url else self._host()}{self._path()}"
-        headers = self._headers()
-        if "api_key" in auth:
-            headers.append(("authorization", f"Bearer {auth['api_key']}"))
-        else:
-            headers = sign(
-                "POST",
-                url,
-                headers,
-                self._body,
-                access_key_id=str(auth["access_key_id"]),
-                secret_access_key=str(auth["secret_access_key"]),
-                session_token=auth.get("session_token"),
-                region=self._region,
-                service="bedrock",
-                at=utc_now(),
-            )
+        url = f"{(credential.base_url or bedrock_host(self._region)).rstrip('/')}{self._path()}"
+        headers = with_access(url, self._headers(), self._body, auth, region=self._region, service="bedrock")
         return HttpRequest("POST", url, headers, self._body, open_network=credential.open_network)
 
     def stream(self) -> FramedStream:
@@ -180,10 +167,6 @@ class BedrockExchange:
         if len(body) > BEDROCK.largest_body:
             raise RequestTooLarge(f"The request is larger than {BEDROCK.largest_body} bytes, the limit of Bedrock.")
         return body
-
-    def _host(self) -> str:
-        ending = ".cn" if self._region.startswith("cn-") else ""
-        return f"https://bedrock-runtime.{self._region}.amazonaws.com{ending}"
 
     def _path(self) -> str:
         if self._ask.operation == COUNT_TOKENS:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ccrouter.dialects.anthropic.models import ClaudeModel, claude_model
 
@@ -48,12 +49,14 @@ class BedrockModel:
     place: str
 
 
-def bedrock_model(name: str, region: str, prefix: str | None, profiles: Mapping[str, str]) -> BedrockModel:
-    """What a target's model name means for a credential.
+def bedrock_model(name: str, options: Mapping[str, Any]) -> BedrockModel:
+    """What a target's model name means for a credential with these options.
 
-    `profiles` leads public names to a profile's prefix (`eu.`), id or ARN; `prefix` goes before all others that have
-    none, else the region's own does.
+    `profiles` leads public names to a profile's prefix (`eu.`), id or ARN; `profile_prefix` goes before all others
+    that have none, else that of the `region`.
     """
+    region, prefix = str(options.get("region", "")), options.get("profile_prefix")
+    profiles: Mapping[str, str] = options.get("profiles") or {}
     name = _SUFFIX.sub("", name)
     if name.startswith("arn:"):
         public = next((public for public, arn in profiles.items() if arn == name), "")
