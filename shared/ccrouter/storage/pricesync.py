@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice
 
 SOURCE = "genai-prices"
-_PLATFORMS = {"anthropic": "anthropic"}
-"""Our platform for each provider of the package whose prices are list prices there."""
+_PLATFORMS = {"anthropic": ("anthropic", "claude-"), "google": ("gemini", "gemini-")}
+"""For each provider of the package whose prices are list prices: our platform, and how its models' names begin."""
 _RETIRED_BANDS = frozenset({"claude-sonnet-4-5"})
 """Models whose long-context band the package still lists, though it ended with the 1M beta (§11.4)."""
 _CLASSES = {
@@ -45,11 +45,11 @@ def genai_table() -> PriceTable:
         builtin.setdefault((row.platform, row.model), []).append(row)
     rows: dict[tuple[str, str], list[PriceRow]] = {}
     for provider in data_snapshot.get_snapshot().providers:
-        platform = _PLATFORMS.get(provider.id)
-        if platform is None:
-            continue
-        for model in provider.models:
+        platform, prefix = _PLATFORMS.get(provider.id, ("", ""))
+        for model in provider.models if platform else ():
             name = bare_name(model.id)
+            if not name.startswith(prefix) or not _has_rates(model):
+                continue
             rows[platform, name] = _merged(_rows_of(platform, name, model), builtin.get((platform, name), []))
     version = importlib.metadata.version("genai-prices")
     all_rows = [row for _, found in sorted((builtin | rows).items()) for row in found]
@@ -63,6 +63,12 @@ def _rows_of(platform: str, name: str, model: "ModelInfo") -> list[PriceRow]:
     dated = sorted(((_start(price), price.prices) for price in model.prices), key=lambda item: item[0] or _EPOCH)
     ends = [start for start, _ in dated[1:]] + [None]
     return [_row(platform, name, model, price, start, end) for (start, price), end in zip(dated, ends, strict=True)]
+
+
+def _has_rates(model: "ModelInfo") -> bool:
+    """Whether a model is priced by its input and output; embeddings are not."""
+    prices = [dated.prices for dated in model.prices] if isinstance(model.prices, list) else [model.prices]
+    return all(price.input_mtok is not None and price.output_mtok is not None for price in prices)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
