@@ -59,7 +59,8 @@ class Grounding:
         """Searches as they are billed: by query from Gemini 3 on, by prompt before (pricing.md)."""
         if not self._searched:
             return {}
-        return {"server_tool_use": {"web_search_requests": self._searched if is_since_3(model) else 1}}
+        searches = self._searched if is_since_3(model) else 1
+        return {"server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0}}
 
     def release(self, write: MessageWriter) -> None:
         """Writes the search, its results, and the text with its citations."""
