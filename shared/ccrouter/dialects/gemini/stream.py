@@ -6,6 +6,7 @@ reason. An answer that is continued in another response keeps its open block.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ from ccrouter.dialects.gemini.google_error import GoogleError, read_google_error
 from ccrouter.dialects.gemini.grounding import Grounding
 from ccrouter.dialects.gemini.manner import Encoded, Manner
 from ccrouter.dialects.gemini.partial_args import PartialArgs
+from ccrouter.dialects.gemini.pieces import CUT, Pieces
 from ccrouter.dialects.gemini.signatures import Remembered, remember
-from ccrouter.dialects.gemini.usage import UsageMetadata
-from ccrouter.errors import Consequence, StreamBroken, Trouble, UpstreamError, UpstreamRefused, Verdict
-from ccrouter.framing.sse import EventCutter, read_event
+from ccrouter.dialects.gemini.usage import Hops
+from ccrouter.errors import StreamBroken, Trouble, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.http import HttpRequest
 from ccrouter.messages.estimate import estimate_output
 from ccrouter.messages.writer import MessageWriter, message_id, new_tool_id
@@ -30,7 +31,16 @@ _FAILED = Ruling(500, "api_error", Verdict.NEXT_CREDENTIAL, Trouble.NONE, (0.0,)
 """A model that failed is asked once more; the credential is not to blame."""
 _LIMITED = Ruling(403, "permission_error", Verdict.NEXT_CREDENTIAL, on_credential=True)
 _NOTHING = Ruling(500, "api_error", Verdict.NEXT_CREDENTIAL, Trouble.FAULT, (0.0,))
-_CUT = Consequence(Trouble.FAULT, repeats=(0.0,))
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A call whose arguments come piece by piece."""
+
+    name: str
+    id: str | None
+    signature: str | None
+    arguments: PartialArgs = field(default_factory=PartialArgs)
 
 
 class GeminiDecoder:
@@ -69,9 +79,8 @@ class GeminiDecoder:
         self._retries_empty = retries_empty
         self._shown_model = shown_model
         self._grounding = Grounding(encoded) if encoded.searches else None
-        self._cutter = EventCutter()
-        self._stray = b""
-        self._hops: list[UsageMetadata] = [UsageMetadata(claude=manner.claude)]
+        self._pieces = Pieces()
+        self._used = Hops(claude=manner.claude)
         self._finish: str | None = None
         self._finish_message: Any = None
         self._token: str | None = None
@@ -81,12 +90,12 @@ class GeminiDecoder:
         self._pending: str | None = None
         self._thought: list[str] = []
         self._saw_tool = False
-        self._partial: tuple[str, str | None, str | None, PartialArgs] | None = None
+        self._partial: _Growing | None = None
 
     def feed(self, chunk: bytes) -> None:
         """Takes bytes, cut anywhere. Raises UpstreamError where they say that the platform failed."""
-        for raw in self._cutter.feed(chunk):
-            self._event(raw)
+        for document in self._pieces.feed(chunk):
+            self.read(document)
 
     def read(self, document: Any) -> None:
         """Takes one decoded answer, or one piece of it."""
@@ -103,11 +112,10 @@ class GeminiDecoder:
 
     def close(self) -> None:
         """The body has ended: finishes the message, or sets `further`. Raises UpstreamError."""
-        tail, self._cutter = self._cutter.tail, EventCutter()
+        pieces, self._pieces = self._pieces, Pieces()
         self.further = None
-        if tail.strip():
-            self._event(tail, last=True)
-        self._stray = b""
+        for document in pieces.rest():
+            self.read(document)
         reason = self._finish
         if reason is None and self._blocked is None:
             raise self._cut()
@@ -117,6 +125,8 @@ class GeminiDecoder:
         assert reason is not None  # noqa: S101 - one of the two is set, see above
         if self._fails(reason):
             raise self._failure(reason)
+        if self._partial is not None:
+            raise StreamBroken("The platform's answer ends inside a call.", consequence=CUT)
         if reason == finish.CONTINUATION and self._continue():
             return
         if not self._write.started and reason == finish.STOP and not self._holds_text() and self._retries_empty:
@@ -128,40 +138,8 @@ class GeminiDecoder:
         else:
             self._end("tool_use" if self._saw_tool else "end_turn")
 
-    def _event(self, raw: bytes, *, last: bool = False) -> None:
-        _name, data = read_event(raw)
-        if not data:
-            self._stray_lines(raw)
-            return
-        if data.strip() == b"[DONE]":
-            return
-        try:
-            document = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if last:
-                raise self._cut() from None
-            raise StreamBroken("A piece of the platform's answer is not JSON.", consequence=_CUT) from None
-        self.read(document)
-
-    def _stray_lines(self, raw: bytes) -> None:
-        """An error may come as plain JSON, over several lines and pieces, without `data:` before it."""
-        lines = [
-            line
-            for line in raw.splitlines()
-            if line and not line.startswith((b":", b"data:", b"event:", b"id:", b"retry:"))
-        ]
-        if not lines:
-            return
-        self._stray += b"\n".join(lines) + b"\n"
-        try:
-            document = msgspec.json.decode(self._stray)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        self._stray = b""
-        self.read(document)
-
     def _chunk(self, chunk: dict[str, Any]) -> None:
-        self._hops[-1].take(chunk.get("usageMetadata"))
+        self._used.take(chunk.get("usageMetadata"))
         self._id = self._id or _text(chunk.get("responseId"))
         self._version = self._version or _text(chunk.get("modelVersion"))
         feedback = chunk.get("promptFeedback")
@@ -171,9 +149,9 @@ class GeminiDecoder:
         candidate = candidates[0] if isinstance(candidates, list) and candidates else None
         if isinstance(candidate, dict):
             self._candidate(candidate)
-        if self._hops[-1]:
+        if self._used:
             # A row shows what an answer that breaks off has cost until then.
-            self._write.facts.usage |= self._usage()
+            self._write.facts.usage |= self._used.whole()
 
     def _candidate(self, candidate: dict[str, Any]) -> None:
         if (reason := _text(candidate.get("finishReason"))) is not None:
@@ -237,24 +215,23 @@ class GeminiDecoder:
                 self._plain(text)
 
     def _call_part(self, call: dict[str, Any], signature: str | None) -> None:
-        name = _text(call.get("name"))
-        if self._partial is not None and not name:
-            known_name, known_id, known_signature, arguments = self._partial
-            _take(arguments, call.get("partialArgs"))
-            if not call.get("willContinue"):
-                self._partial = None
-                self._call(known_name, known_id, known_signature or signature, arguments.value)
+        name, arguments = _text(call.get("name")), call.get("args")
+        if name and self._partial is None and not call.get("willContinue"):
+            self._call(name, _text(call.get("id")), signature, arguments if isinstance(arguments, dict) else {})
             return
-        if call.get("willContinue") and name:
-            arguments = PartialArgs()
-            _take(arguments, call.get("partialArgs"))
+        if name and self._partial is None:
             self._start()
-            self._partial = (name, _text(call.get("id")), signature, arguments)
-            return
-        arguments_given = call.get("args")
-        self._call(
-            name or "", _text(call.get("id")), signature, arguments_given if isinstance(arguments_given, dict) else {}
-        )
+            self._partial = _Growing(name, _text(call.get("id")), signature)
+        growing = self._partial
+        if growing is None or name not in (None, "", growing.name):
+            raise StreamBroken("A call of the platform's answer has no name, or begins inside another.")
+        try:
+            growing.arguments.take(call.get("partialArgs"))
+        except ValueError as error:
+            raise StreamBroken(f"The arguments of a call cannot be put together: {error}") from None
+        if not call.get("willContinue"):
+            self._partial = None
+            self._call(growing.name, growing.id, growing.signature or signature, growing.arguments.value)
 
     def _call(self, name: str, upstream_id: str | None, signature: str | None, arguments: dict[str, Any]) -> None:
         self._start()
@@ -301,9 +278,7 @@ class GeminiDecoder:
             self._begin()
 
     def _begin(self) -> None:
-        self._write.start(
-            id=message_id(self._id), model=self._shown_model or self._version, usage=self._hops[0].input()
-        )
+        self._write.start(id=message_id(self._id), model=self._shown_model or self._version, usage=self._used.input())
 
     def _holds_text(self) -> bool:
         return self._grounding is not None and self._grounding.has_text
@@ -331,18 +306,18 @@ class GeminiDecoder:
         """The failure of an answer without its end; before its first part it is an answer of its own."""
         message = "upstream stream ended before finishReason"
         if self._write.started:
-            return StreamBroken(message, consequence=_CUT)
+            return StreamBroken(message, consequence=CUT)
         return refused(_NOTHING, message, (), self._model, None)
 
     def _continue(self) -> bool:
         """Asks for the next part, if there is to be one."""
-        spent = sum(hop.output().get("output_tokens", 0) for hop in self._hops)
         self._hops_left -= 1
-        if self._go_on is None or self._token is None or self._hops_left <= 0 or spent >= self._most_tokens:
+        may_go_on = self._hops_left > 0 and self._used.spent() < self._most_tokens
+        if self._go_on is None or self._token is None or not may_go_on:
             return False
         self.further = self._go_on(self._token)
         self._finish = self._token = None
-        self._hops.append(UsageMetadata(claude=self._manner.claude))
+        self._used.next()
         return True
 
     def _end(self, stop_reason: str, details: dict[str, Any] | None = None) -> None:
@@ -351,34 +326,14 @@ class GeminiDecoder:
             self._begin()
         self._release_grounding()
         self._sign_open()
-        usage = self._usage()
-        estimated = not any(self._hops)
-        if estimated:
-            usage = {"output_tokens": estimate_output(write.written)}
+        estimated = not self._used
+        usage = {"output_tokens": estimate_output(write.written)} if estimated else self._used.whole()
         if self._grounding is not None:
             usage |= self._grounding.usage(self._model)
         write.finish(stop_reason, usage, stop_details=details, estimated=estimated)
-        if len(self._hops) > 1:
-            # Each hop is billed: the record keeps them all (gemini.md §7); the client sees the message's own counts.
-            write.facts.usage["iterations"] = [{"type": "message", **hop.input(), **hop.output()} for hop in self._hops]
-
-    def _usage(self) -> dict[str, Any]:
-        """The usage of the whole message: the input of its first hop, the output of all."""
-        usage = {**self._hops[0].input(), **self._hops[0].output()}
-        for hop in self._hops[1:]:
-            output = hop.output()
-            usage["output_tokens"] = usage.get("output_tokens", 0) + output["output_tokens"]
-            if (more := output.get("output_tokens_details")) is not None:
-                known = usage.get("output_tokens_details", {}).get("thinking_tokens", 0)
-                usage["output_tokens_details"] = {"thinking_tokens": known + more["thinking_tokens"]}
-        return usage
-
-
-def _take(arguments: PartialArgs, pieces: Any) -> None:
-    try:
-        arguments.take(pieces)
-    except ValueError as error:
-        raise StreamBroken(f"The arguments of a call cannot be put together: {error}") from None
+        if billed := self._used.billed():
+            # The record keeps every response; the client sees the message's own counts.
+            write.facts.usage["iterations"] = billed
 
 
 def _text(value: Any) -> str | None:

@@ -51,6 +51,45 @@ class UsageMetadata:
         return usage
 
 
+class Hops:
+    """The usage of an answer that may have come in several responses (gemini.md §7)."""
+
+    def __init__(self, *, claude: bool = False) -> None:
+        self._claude = claude
+        self._hops = [UsageMetadata(claude=claude)]
+
+    def take(self, metadata: Any) -> None:
+        """Takes one `usageMetadata` of the response that is read now."""
+        self._hops[-1].take(metadata)
+
+    def next(self) -> None:
+        """The answer goes on in another response."""
+        self._hops.append(UsageMetadata(claude=self._claude))
+
+    def __bool__(self) -> bool:
+        return any(self._hops)
+
+    def input(self) -> dict[str, Any]:
+        """The input of the first: those after it read what was written before."""
+        return self._hops[0].input()
+
+    def spent(self) -> int:
+        """Output tokens of all."""
+        return sum(hop.output()["output_tokens"] for hop in self._hops)
+
+    def whole(self) -> dict[str, Any]:
+        """The usage of the message as its client sees it."""
+        thoughts = sum(hop.output().get("output_tokens_details", {}).get("thinking_tokens", 0) for hop in self._hops)
+        details = {"output_tokens_details": {"thinking_tokens": thoughts}} if thoughts else {}
+        return {**self.input(), "output_tokens": self.spent(), **details}
+
+    def billed(self) -> list[dict[str, Any]]:
+        """Each response by itself, where there were several: each is billed."""
+        if len(self._hops) == 1:
+            return []
+        return [{"type": "message", **hop.input(), **hop.output()} for hop in self._hops]
+
+
 def _count(value: Any) -> int | None:
     """A count; proto3's JSON may write large integers as strings."""
     if isinstance(value, str) and value.isdecimal():
