@@ -1,0 +1,212 @@
+"""Cloud Code Assist, Google's token endpoint among it, as strict as the service (antigravity.md §15)."""
+
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from tests.emulators.gemini import Refusal, bad, google_error
+from tests.emulators.gemini_model import SCENARIOS, Answers, Call, joined, problem_of, signature_of
+from tests.emulators.google_json import REQUEST, unknown_name
+from tests.emulators.server import STALL, Emulator, Seen
+
+CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "emulator.apps.example", "emulator-secret", "1//emulator-refresh"
+PROJECT = "proj-emulated"
+
+_SCHEMA_NAMES = dict.fromkeys(["type", "description", "nullable", "enum", "required"])
+_SCHEMA: dict[str, Any] = {**_SCHEMA_NAMES}
+_SCHEMA |= {"items": _SCHEMA, "properties": {"*": _SCHEMA}}
+_INNER = {
+    **REQUEST,
+    "tools": {"functionDeclarations": {"name": None, "description": None, "parameters": _SCHEMA}, "googleSearch": {}},
+    "session_id": None,
+}
+_INNER.pop("continuationToken")
+_ENVELOPE = {
+    "model": None,
+    "project": None,
+    "user_prompt_id": None,
+    "requestId": None,
+    "userAgent": None,
+    "requestType": None,
+    "enabled_credit_types": None,
+    "request": _INNER,
+}
+_COUNT = {"request": {"model": None, "contents": REQUEST["contents"]}}
+_LONGEST_NAME = 64
+
+
+class AntigravityEmulator(Emulator):
+    """Answers text unless told otherwise; serves both families, Claude under `other_models`.
+
+    `script` takes the scenarios of the next requests, as GeminiEmulator does, `call` what `tool_loop` calls, `refusals`
+    what the next requests get instead. Tokens are got at `POST /token` and counted in `tokens`; `expire` ends those
+    that were given, `revoke` lets no new one be got. Signatures are its own: others are refused, for both families.
+    """
+
+    platform = "antigravity"
+    auth: ClassVar[dict[str, Any]] = {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "refresh_token": REFRESH_TOKEN,
+    }
+    model = "gemini-3-flash"
+    other_models = ("claude-sonnet-4-5-thinking", "gemini-3-pro-high")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call: Call | None = None
+        self.refusals: list[Refusal] = []
+        self.tokens = 0
+        self.revoked = False
+        self._valid: set[str] = set()
+        self._scenes: list[str] = []
+        self._random = random.Random(13)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a credential needs beside its address."""
+        return {"acknowledged": True, "token_url": f"{self.url}/token"}
+
+    def token(self) -> str:
+        """An access token that is good now."""
+        self.tokens += 1
+        token = f"ya29.emulated-{self.tokens}"
+        self._valid.add(token)
+        return token
+
+    def expire(self) -> None:
+        """No token that was given is good any more."""
+        self._valid.clear()
+
+    def revoke(self) -> None:
+        """The refresh token is not good any more."""
+        self.revoked = True
+
+    def script(self, *scenarios: str) -> None:
+        """What the next requests get, in order; afterwards text."""
+        assert set(scenarios) <= set(SCENARIOS)
+        self._scenes = list(scenarios)
+
+    def reset(self) -> None:
+        super().reset()
+        self._scenes, self.refusals, self.call, self.revoked = [], [], None, False
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.post("/v1internal:{verb}", self._ask),
+            web.post("/token", self._token),
+        ]
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        await self.note(request)
+        form = await request.post()
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") != REFRESH_TOKEN or self.revoked:
+            said = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            return web.json_response(said, status=400)
+        scope = "https://www.googleapis.com/auth/cloud-platform"
+        return web.json_response(
+            {"access_token": self.token(), "expires_in": 3599, "scope": scope, "token_type": "Bearer"}
+        )
+
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        seen, verb = await self.note(request), request.match_info["verb"]
+        if seen.headers.get("authorization", "").removeprefix("Bearer ") not in self._valid:
+            return _refuse(google_error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."))
+        if not re.fullmatch(r"claude-code-router/\d.*", seen.headers.get("user-agent", "")) and "ontent" in verb:
+            self.violations.append(f"user-agent is {seen.headers.get('user-agent')}")
+        if self.refusals:
+            return _refuse(self.refusals.pop(0))
+        if verb == "loadCodeAssist":
+            tier = {"id": "standard-tier", "name": "Standard", "userDefinedCloudaicompanionProject": True}
+            return web.json_response({"currentTier": tier, "cloudaicompanionProject": PROJECT})
+        if verb == "fetchAvailableModels":
+            models = {name: {"displayName": name} for name in (self.model, *self.other_models)}
+            return web.json_response({"models": models})
+        if verb == "retrieveUserQuota":
+            return web.json_response({"buckets": [{"modelId": self.model, "remainingFraction": 0.5}]})
+        if verb == "countTokens":
+            problem = unknown_name(seen.json, _COUNT)
+            return _refuse(self._bad(problem)) if problem else web.json_response({"totalTokens": 321})
+        return await self._generate(request, seen, verb)
+
+    async def _generate(self, request: web.Request, seen: Seen, verb: str) -> web.StreamResponse:
+        envelope = seen.json
+        if (problem := self._problem(envelope)) is not None:
+            return _refuse(self._bad(problem))
+        model, body = envelope["model"], envelope["request"]
+        if model not in (self.model, *self.other_models):
+            return _refuse(google_error(404, "NOT_FOUND", "Requested entity was not found."))
+        scene = self._scenes.pop(0) if self._scenes else "text"
+        if scene == "tool_loop" and not self._scenes:
+            self._scenes = ["tool_loop"]
+        answers = Answers(model, body, self.call, claude="claude" in model)
+        if verb == "generateContent":
+            return web.json_response({"response": joined(list(answers.chunks(scene))), "traceId": "trace-1"})
+        if request.query.get("alt") != "sse" or seen.headers.get("accept") != "text/event-stream":
+            self.violations.append("a stream that was not asked for as one")
+        return await self.stream(request, seen, "text/event-stream", self._chopped(answers.chunks(scene), scene))
+
+    def _problem(self, envelope: dict[str, Any]) -> str | None:
+        for name in ("model", "project", "request"):
+            if not envelope.get(name):
+                return f"{name} is required"
+        model, body = envelope["model"], envelope["request"]
+        claude = "claude" in model
+        found = unknown_name(envelope, _ENVELOPE) or problem_of(body, model, longest_name=_LONGEST_NAME, claude=claude)
+        if found is not None:
+            return found
+        system = body.get("systemInstruction")
+        if system is not None and system.get("role") != "user":
+            return "systemInstruction must be a content of the user"
+        parts = [part for content in body["contents"] for part in content["parts"]]
+        ids = ["id" in part["functionCall"] for part in parts if "functionCall" in part]
+        if claude:
+            if not all(ids):
+                return "messages: tool_use.id: Field required"
+            return _claude_problem(body, parts)
+        if any(ids):
+            return "Invalid JSON payload received. Unknown name \"id\" at 'request.contents.parts.function_call'"
+        return None
+
+    def _bad(self, problem: str) -> Refusal:
+        self.violations.append(problem)
+        return bad(problem)
+
+    def _chopped(self, chunks: Iterator[dict[str, Any]], scene: str) -> Iterator[bytes | str]:
+        wrapped = (chunk if "error" in chunk else {"response": chunk, "traceId": "trace-1"} for chunk in chunks)
+        data = b"".join(f"data: {json.dumps(chunk)}\r\n\r\n".encode() for chunk in wrapped)
+        while data:
+            size = self._random.choice((1, 7, 60, 400))
+            yield data[:size]
+            data = data[size:]
+        if scene == "slow":
+            yield STALL
+
+
+def _claude_problem(body: dict[str, Any], parts: list[dict[str, Any]]) -> str | None:
+    for part in parts:
+        if part.get("thought") and part.get("thoughtSignature") != signature_of(part["text"]):
+            inner = "messages.1.content.0: Invalid `signature` in `thinking` block"
+            return json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": inner}})
+        if not part.get("text", "x").strip():
+            return "messages: text content blocks must contain non-whitespace text"
+    thinks = "thinkingConfig" in body["generationConfig"]
+    in_loop = any("functionResponse" in part for part in body["contents"][-1]["parts"])
+    if thinks and in_loop and "thought" not in body["contents"][-2]["parts"][0]:
+        return "Expected `thinking` or `redacted_thinking`, but found `tool_use`."
+    declared = [tool for entry in body.get("tools", ()) for tool in entry.get("functionDeclarations", ())]
+    validated = body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode") == "VALIDATED"
+    if validated and not all(tool.get("parameters", {}).get("properties") for tool in declared):
+        return "tools: VALIDATED needs parameters"
+    return None
+
+
+def _refuse(refusal: Refusal) -> web.Response:
+    headers = {"x-cloudaicompanion-trace-id": "trace-1"}
+    return web.json_response(refusal[1], status=refusal[0], headers=headers)
