@@ -28,6 +28,8 @@ TOP = {
     "context_management",
     "safeguards",
 }
+_OTHERS_REASONING = re.compile(r'"(?:signature|data)": "px1:')
+"""Reasoning state of other models; in a text the same letters are only letters."""
 TOOL = {"name", "description", "input_schema", "cache_control", "type"}
 
 
@@ -60,7 +62,7 @@ def problems_of(
     if isinstance(system, list):
         found += _block_problems("system", system, (major, minor))
     found += _message_problems(body.get("messages", []), (line, major, minor), betas)
-    if "px1:" in json.dumps(body):
+    if _OTHERS_REASONING.search(json.dumps(body)):
         found.append("Invalid `signature` in `thinking` block")
     return found
 
