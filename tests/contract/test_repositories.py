@@ -25,7 +25,7 @@ from ccrouter.storage.pricesync import genai_table, sync_prices
 from ccrouter.storage.users import User
 
 NO_ID = "this is no id"
-UNKNOWN_ID = str(uuid7())
+UNKNOWN_ID = "01a20fa1-1e64-758e-be7d-0f5c33ab1360"
 
 
 @pytest.fixture
