@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 _ANSWER_S = 1.0
 _CONNECT_S = 2.0
+_CONNECTIONS = 32
+"""For one event loop: commands take well below a millisecond, so that more would only wait in the server instead."""
 _HEALTH_CHECK_S = 30
 _LEFT_ALONE_S = 5.0
 _SAID_EVERY_S = 60.0
@@ -24,17 +26,21 @@ _SAID_EVERY_S = 60.0
 
 def async_redis(url: str) -> "redis.asyncio.Redis":
     """A client for the event loop; connects at the first use and repeats a failed command once."""
-    from redis.asyncio import Redis
+    from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
-    return Redis.from_url(
+    # Who finds all connections busy waits for one: a crowd is not an outage.
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_ANSWER_S,
         socket_timeout=_ANSWER_S,
         socket_connect_timeout=_CONNECT_S,
         health_check_interval=_HEALTH_CHECK_S,
         retry=Retry(NoBackoff(), 1),
     )
+    return Redis.from_pool(pool)
 
 
 def sync_redis(url: str) -> "redis.Redis":
