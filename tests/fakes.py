@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from ccrouter.access.keys import ApiKey
@@ -16,7 +17,7 @@ from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord, decode_record, encode_record
 from ccrouter.platforms.contract import MESSAGES, Ask, Media
-from ccrouter.ports import Outside, RoutingData
+from ccrouter.ports import Lease, Outside, RoutingData
 from ccrouter.routing.mapping import Mapping as ModelMapping
 from ccrouter.routing.mapping import read_mapping
 from ccrouter.tokens import StandingAccess
@@ -110,10 +111,24 @@ class FakeMedia:
         return self.media[url]
 
 
+class NoLimits:
+    """Admits everything."""
+
+    async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+        return None
+
+    async def admit_count(self, key: ApiKey) -> None:
+        """There is always room."""
+
+    async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:
+        """Nothing is booked."""
+
+
 def outside(directory: "FakeDirectory", upstream: "ScriptedUpstream", log: "ListLog") -> Outside:
     """All ports together, with nothing to sign in to."""
     return Outside(
         directory=directory,
+        limits=NoLimits(),
         upstream=upstream,
         call_log=log,
         sign_ins=StandingAccess(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from ccrouter.access.keys import ApiKey
@@ -63,6 +64,30 @@ class Directory(Protocol):
         """Credentials, default mapping and prices. Raises StorageAway only when they were never read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An admitted request's place under its key's limits."""
+
+    id: str
+
+
+class Limiter(Protocol):
+    """Limits of keys and their owners, in force over all processes (`product.md` §5)."""
+
+    async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+        """A place for a request that will use about so much; None for a key without limits.
+
+        Raises LimitReached; waits up to the key's `queue_s` for a place. Raises StorageAway only where neither Redis
+        nor PostgreSQL can say what was spent.
+        """
+
+    async def admit_count(self, key: ApiKey) -> None:
+        """Room for one more token count in this minute. Raises LimitReached."""
+
+    async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:
+        """Gives the place back and books what was used. Never raises."""
+
+
 class CallLog(Protocol):
     """Where records go."""
 
@@ -111,6 +136,7 @@ class Outside:
     """All that the story of a request needs from outside."""
 
     directory: Directory
+    limits: Limiter
     upstream: SendUpstream
     call_log: CallLog
     sign_ins: SignIns

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.call_log import DbCallLog
     from ccrouter.storage.crossing import ThreadCrossing
     from ccrouter.storage.directory import CachedDirectory
+    from ccrouter.storage.limits import RedisLimiter
     from ccrouter.storage.refusals import RedisRefusalCap
 
 _READY_FOR_S = 1.0
@@ -109,12 +110,20 @@ class Services:
         return AiohttpUpstream(self.settings.private_upstreams)
 
     @cached_property
+    def limits(self) -> "RedisLimiter":
+        """Limits of keys and owners."""
+        from ccrouter.storage.limits import RedisLimiter
+
+        return RedisLimiter(self.engine, self.crossing, self.redis)
+
+    @cached_property
     def outside(self) -> Outside:
         """What the story of a request needs, all together."""
         from ccrouter.storage.reasoning import RedisReasoningMemory
 
         return Outside(
             directory=self.directory,
+            limits=self.limits,
             upstream=self.upstream,
             call_log=self.call_log,
             sign_ins=StandingAccess(),
@@ -142,6 +151,8 @@ class Services:
         made = self.__dict__
         if "call_log" in made:
             await self.call_log.close()
+        if "limits" in made:
+            await self.limits.close()
         if "upstream" in made:
             await self.upstream.close()
         if "redis" in made:

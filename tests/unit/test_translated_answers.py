@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,7 @@ def ask(body: bytes, *scripts: Script, memory: FakeMemory | None = None) -> tupl
     async def run() -> None:
         ports = outside(FakeDirectory([CREDENTIAL]), upstream, log)
         if memory is not None:
-            ports = type(ports)(
-                directory=ports.directory,
-                upstream=upstream,
-                call_log=log,
-                sign_ins=ports.sign_ins,
-                memory=memory,
-                media=ports.media,
-            )
+            ports = replace(ports, memory=memory)
         call, asked = a_call(body)
         await Gateway(ports).answer(call, asked, a_key(MAPPING), reply)
 

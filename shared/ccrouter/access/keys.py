@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from ccrouter.access.limits import Limits
 from ccrouter.errors import PermissionDenied
 from ccrouter.routing.mapping import Mapping
 
@@ -50,6 +51,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     allowed_models: tuple[str, ...] = ()
     allowed_clients: tuple[str, ...] = ()
     allowed_ips: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    owner_limits: Limits = Limits()
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the key may be used at all: not for one that is disabled, expired or whose owner is not active."""

@@ -4,9 +4,11 @@ import ipaddress
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from ccrouter.access.keys import new_secret
+from ccrouter.access.limits import LimitsError, read_limits
 from ccrouter.admin.editing import (
     Cursor,
     IfMatch,
@@ -130,11 +132,11 @@ def key_routes(needs: Needs) -> APIRouter:
         for name in ("name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips"):
             if name in fields and fields[name] is None:
                 raise invalid(name, "may not be null; leave it out to keep it")
-        if fields.get("limits"):
-            raise invalid("limits", f"{_NOT_YET}; leave it out", code="not_available")
+        if "limits" in fields:
+            fields["limits"] = _limits(fields["limits"])
         if fields.get("capture", "none") not in (None, "none"):
             raise invalid("capture", f"{_NOT_YET}: only none is", code="not_available")
-        fields = {name: value for name, value in fields.items() if name not in ("limits", "capture")}
+        fields = {name: value for name, value in fields.items() if name != "capture"}
         if "mapping" in fields:
             fields["mapping"] = fields["mapping"] or {}
             _check_mapping(fields["mapping"])
@@ -167,6 +169,16 @@ def key_routes(needs: Needs) -> APIRouter:
                     raise invalid(f"{field}.credential_id", f"is a credential of platform {credential.platform}")
 
     return routes
+
+
+def _limits(document: dict[str, Any] | None) -> dict[str, Any]:
+    """A key's limits as they are stored. Raises Problem 422."""
+    try:
+        limits = read_limits(document)
+    except LimitsError as error:
+        raise invalid(error.field, error.message) from None
+    stored: dict[str, Any] = msgspec.to_builtins(limits)
+    return stored
 
 
 def _view(key: StoredKey, cost: Decimal, requests: int) -> KeyView:

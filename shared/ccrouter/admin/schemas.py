@@ -220,7 +220,12 @@ class KeyChanges(Input):
         "asks Anthropic for the model as it is named; an empty chain refuses it.",
         examples=[{"opus": [{"platform": "anthropic", "model": "claude-opus-5-5"}]}],
     )
-    limits: dict[str, Any] | None = None
+    limits: dict[str, Any] | None = Field(
+        None,
+        description="`rpm`, `tpm`, `concurrency`, `queue_s` (seconds to wait for a place), `spend` in USD by window "
+        "(5h, day, week, month, total) and `on_spend` (reject or warn); each is optional, null lifts all",
+        examples=[{"rpm": 60, "concurrency": 5, "queue_s": 10, "spend": {"day": "10.00"}}],
+    )
     allowed_models: list[Pattern] | None = Field(None, max_length=200)
     allowed_clients: list[Pattern] | None = Field(None, max_length=200)
     allowed_ips: list[str] | None = Field(None, max_length=200, examples=[["10.0.0.0/8"]])

@@ -1,6 +1,7 @@
 """One request on its way through the router, and how its record is filled."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from ccrouter.clock import monotonic_s
 from ccrouter.errors import UpstreamError
@@ -9,6 +10,7 @@ from ccrouter.metering.meter import meter
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import Attempt, CallRecord
 from ccrouter.platforms.contract import COUNT_TOKENS, Ask
+from ccrouter.ports import Lease
 from ccrouter.routing.plan import Candidate
 
 _WORDS_KEPT = 2_000
@@ -26,6 +28,8 @@ class Call:
     facts: StreamFacts = field(default_factory=StreamFacts)
     prices: PriceTable | None = None
     recorded: bool = False
+    lease: Lease | None = None
+    """Its place under the key's limits, until the record is written."""
 
     def since_arrival_ms(self) -> int:
         """Milliseconds since the request arrived."""
@@ -49,6 +53,12 @@ class Call:
         """An attempt that failed before a request could be sent."""
         attempt = self.begin_attempt(candidate)
         attempt.outcome, attempt.reason = failure.outcome, failure.message
+
+    def used(self) -> tuple[int, Decimal]:
+        """Tokens that count against a limit (all but what was read from a cache), and USD."""
+        usage, cost = self.record.usage, self.record.cost
+        tokens = 0 if usage is None else usage.prompt_tokens - usage.cache_read_tokens + usage.output_tokens
+        return tokens, Decimal(0) if cost is None else cost.total
 
     def complete(self) -> bool:
         """Completes the record from what was seen; False where that was done before."""

@@ -20,6 +20,7 @@ from ccrouter.gateway.once_more import OnceMore
 from ccrouter.gateway.relay import Relay
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
+from ccrouter.metering.rating import prompt_cost
 from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Whole
 from ccrouter.platforms.registry import SELF_ANSWERING, platform_named
 from ccrouter.ports import Outside, Reply, UpstreamResponse
@@ -29,6 +30,8 @@ from ccrouter.routing.plan import Candidate, next_position, plan
 REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
 _REFUSAL_SILENCE_S = 60.0
+_BYTES_PER_TOKEN = 4
+"""For the reservation under a key's limits; what was used is booked in its place at the end."""
 
 _log = logging.getLogger("ccrouter.gateway")
 
@@ -101,6 +104,7 @@ class Gateway:
         record.slot, record.rule = resolution.slot, resolution.rule
         candidates = plan(model, resolution, key.mapping, routing.credentials, call.conversation)
         record.timings.admission_ms = call.since_arrival_ms()
+        await self._admit(call, ask, key, candidates[0])
         position = 0
         while True:
             candidate = candidates[position]
@@ -115,6 +119,18 @@ class Gateway:
                 position = following
             else:
                 return
+
+    async def _admit(self, call: Call, ask: Ask, key: ApiKey, first: Candidate) -> None:
+        """Takes a place under the key's limits, or raises LimitReached; says in the record how long it waited."""
+        if ask.operation == COUNT_TOKENS:
+            await self._outside.limits.admit_count(key)
+            return
+        began_s = monotonic_s()
+        tokens = len(ask.request.body) // _BYTES_PER_TOKEN
+        cost = prompt_cost(tokens, first.target.platform, first.target.model, call.record.at, call.prices)
+        call.lease = await self._outside.limits.admit(key, tokens, cost)
+        if call.lease is not None:
+            call.record.timings.queue_ms = round((monotonic_s() - began_s) * 1000)
 
     async def _try(self, call: Call, ask: Ask, candidate: Candidate, reply: Reply, *, may_fall_back: bool) -> None:
         """All that is tried on one credential. Raises the last UpstreamError, if the client has been sent nothing.
@@ -262,8 +278,12 @@ class Gateway:
 
     async def _write_as_is(self, call: Call) -> None:
         """Completes the record and makes it durable; a second call does nothing."""
-        if call.complete():
-            await self._outside.call_log.record(call.record)
+        if not call.complete():
+            return
+        await self._outside.call_log.record(call.record)
+        if call.lease is not None:
+            # After the record: a spend counter that has to be read anew is then read with this request in it.
+            await self._outside.limits.settle(call.lease, *call.used())
 
 
 def _upstream_id(headers: Headers) -> str | None:

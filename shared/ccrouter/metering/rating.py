@@ -49,6 +49,12 @@ def rate(parts: Sequence[Bill], platform: str, model: str, at: datetime, table: 
     return Cost(total=sum(sums.values(), _NOTHING), **sums, rates=applied, currency="USD", price_version=table.version)
 
 
+def prompt_cost(tokens: int, platform: str, model: str, at: datetime, table: PriceTable | None) -> Decimal:
+    """What a prompt of so many tokens will cost at least about, in USD; 0 for a model without a price."""
+    row = table.find(platform, model, at) if table is not None else None
+    return _NOTHING if row is None else tokens * row.rates.input / _MILLION
+
+
 def _rates_for(row: PriceRow, part: Bill) -> tuple[Rates, Decimal, dict[str, str]]:
     rates, factor = row.rates, _ONE
     notes: dict[str, str] = {}

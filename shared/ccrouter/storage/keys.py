@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from ccrouter.access import keys as access
+from ccrouter.access.limits import read_limits
 from ccrouter.clock import utc_now
 from ccrouter.ids import uuid7
 from ccrouter.routing.mapping import read_mapping
@@ -122,7 +123,7 @@ def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
     with engine.connect() as connection:
         row = connection.execute(
             _joined()
-            .add_columns(users.c.status.label("owner_status"))
+            .add_columns(users.c.status.label("owner_status"), users.c.limits.label("owner_limits"))
             .where(api_keys.c.digest == digest, api_keys.c.deleted_at.is_(None))
         ).one_or_none()
     if row is None:
@@ -139,6 +140,8 @@ def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
         allowed_models=tuple(row.allowed_models),
         allowed_clients=tuple(row.allowed_clients),
         allowed_ips=tuple(row.allowed_ips),
+        limits=read_limits(row.limits),
+        owner_limits=read_limits(row.owner_limits),
     )
 
 

@@ -95,6 +95,19 @@ def spent_by_keys(engine: Engine, key_ids: Sequence[str], since: datetime) -> di
     return {str(key_id): (Decimal(cost), requests) for key_id, cost, requests in rows}
 
 
+def spent_since(
+    engine: Engine, since: datetime | None, *, key_id: str | None = None, user_id: str | None = None
+) -> Decimal:
+    """What a key or a user has cost since a moment (None: ever), in USD, exactly."""
+    log = request_log.c
+    query = select(func.coalesce(func.sum(log.cost_total), 0))
+    query = query.where(log.key_id == uuid_of(key_id)) if key_id else query.where(log.user_id == uuid_of(user_id or ""))
+    if since is not None:
+        query = query.where(log.id >= _bound(since))
+    with engine.connect() as connection:
+        return Decimal(connection.execute(query).scalar_one())
+
+
 def _filtered(query: Select[Any], filters: LogFilters) -> Select[Any]:
     log = request_log.c
     if filters.since is not None:

@@ -56,6 +56,7 @@ users = Table(
     Column("password_hash", Text),
     Column("language", Text),
     Column("theme", Text),
+    Column("limits", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
     _made("created_at"),
     _moment("last_seen_at"),
 )

@@ -1,0 +1,278 @@
+"""Limits in force, on real Valkey and PostgreSQL: exact counts, leases that come back, budgets read from the log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from tests.fakes import a_key
+
+from ccrouter.access.keys import ApiKey
+from ccrouter.access.limits import LimitReached, read_limits
+from ccrouter.clock import utc_now
+from ccrouter.embedded import EmbeddedServices
+from ccrouter.ids import request_id_of, uuid7
+from ccrouter.metering.record import CallRecord, Cost, encode_record
+from ccrouter.ports import Lease
+from ccrouter.storage import logs
+from ccrouter.storage.crossing import ThreadCrossing
+from ccrouter.storage.limits import RedisLimiter
+from ccrouter.storage.redis import async_redis
+
+NOTHING = Decimal(0)
+NOBODY = "redis://127.0.0.1:9/0"
+
+
+def limited(limits: dict[str, Any] | None = None, **owner: Any) -> ApiKey:
+    """A key of its own with these limits; `owner` are its owner's."""
+    return a_key(
+        id=str(uuid7()), owner_id=str(uuid7()), limits=read_limits(limits), owner_limits=read_limits(owner or None)
+    )
+
+
+@asynccontextmanager
+async def a_limiter(engine: Engine, url: str, **fields: Any) -> AsyncIterator[RedisLimiter]:
+    """A limiter as one process has it."""
+    redis, crossing = async_redis(url), ThreadCrossing(4)
+    limiter = RedisLimiter(engine, crossing, redis, **fields)
+    try:
+        yield limiter
+    finally:
+        await limiter.close()
+        await redis.aclose()
+        crossing.close()
+
+
+def with_limiter(engine: Engine, url: str, test: Callable[[RedisLimiter], Awaitable[None]]) -> None:
+    """Runs a test with a limiter."""
+
+    async def run() -> None:
+        async with a_limiter(engine, url) as limiter:
+            await test(limiter)
+
+    asyncio.run(run())
+
+
+async def outcomes(limiter: RedisLimiter, key: ApiKey, count: int, tokens: int = 0) -> list[Lease | str | None]:
+    """So many requests at once: a lease, or the code of the limit that stood against it."""
+
+    async def one() -> Lease | str | None:
+        try:
+            return await limiter.admit(key, tokens, NOTHING)
+        except LimitReached as error:
+            return error.error_code
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+def leases(found: list[Lease | str | None]) -> list[Lease]:
+    """Those that were admitted."""
+    return [item for item in found if isinstance(item, Lease)]
+
+
+def logged(engine: Engine, key: ApiKey, total: str) -> None:
+    """A row of this key that cost so much."""
+    record_id, amount = uuid7(), Decimal(total)
+    parts = dict.fromkeys(("output", "cache_read", "cache_write", "other"), NOTHING)
+    record = CallRecord(
+        id=record_id,
+        at=utc_now(),
+        kind="messages",
+        request_id=request_id_of(record_id),
+        key_id=key.id,
+        user_id=key.owner_id,
+        cost=Cost(total=amount, input=amount, **parts, rates={}, currency="USD", price_version="test"),
+        cost_state="priced",
+    )
+    logs.insert_many(engine, [encode_record(record)])
+
+
+def test_two_hundred_at_once_pass_exactly_as_many_as_a_minute_allows(
+    engine: Engine, embedded: EmbeddedServices
+) -> None:
+    """From two processes; the others are told to wait."""
+
+    async def run() -> None:
+        key = limited({"rpm": 100})
+        async with a_limiter(engine, embedded.redis_url) as one, a_limiter(engine, embedded.redis_url) as other:
+            halves = await asyncio.gather(outcomes(one, key, 100), outcomes(other, key, 100))
+        found = halves[0] + halves[1]
+        assert len(leases(found)) == 100
+        assert found.count("limit_rpm") == 100
+
+    asyncio.run(run())
+
+
+def test_places_are_given_to_as_many_as_there_are_and_come_back(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Five at a time; a place that is given back is free at once."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"concurrency": 5})
+        held = leases(found := await outcomes(limiter, key, 20))
+        assert len(held) == 5
+        assert found.count("limit_concurrency") == 15
+        await limiter.settle(held[0], 0, NOTHING)
+        assert len(leases(await outcomes(limiter, key, 3))) == 1
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_who_may_wait_gets_a_place_in_the_order_of_asking(engine: Engine, embedded: EmbeddedServices) -> None:
+    """A queue of three behind one place, each served when the one before has gone."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"concurrency": 1, "queue_s": 10})
+        first = await limiter.admit(key, 0, NOTHING)
+        assert first is not None
+        order: list[int] = []
+
+        async def wait(number: int) -> None:
+            lease = await limiter.admit(key, 0, NOTHING)
+            order.append(number)
+            assert lease is not None
+            await limiter.settle(lease, 0, NOTHING)
+
+        waiting = []
+        for number in range(3):
+            waiting.append(asyncio.create_task(wait(number)))
+            await asyncio.sleep(0.05)
+        await limiter.settle(first, 0, NOTHING)
+        await asyncio.gather(*waiting)
+        assert order == [0, 1, 2]
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_places_of_a_process_that_died_come_back(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Their lease ends; while the process lives it is renewed."""
+
+    async def run() -> None:
+        key = limited({"concurrency": 1})
+        async with a_limiter(engine, embedded.redis_url) as living:
+            async with a_limiter(engine, embedded.redis_url, lease_ms=400) as dying:
+                assert len(leases(await outcomes(dying, key, 1))) == 1
+                await asyncio.sleep(0.7)
+                assert await outcomes(living, key, 1) == ["limit_concurrency"]
+            await asyncio.sleep(0.5)
+            assert len(leases(await outcomes(living, key, 2))) == 1
+
+    asyncio.run(run())
+
+
+def test_tokens_count_as_reserved_and_then_as_used(engine: Engine, embedded: EmbeddedServices) -> None:
+    """A reservation holds until what was used takes its place."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"tpm": 1000})
+        (first,) = leases(await outcomes(limiter, key, 1, tokens=999))
+        assert len(leases(await outcomes(limiter, key, 1, tokens=10))) == 1
+        assert await outcomes(limiter, key, 1) == ["limit_tpm"]
+        await limiter.settle(first, 100, NOTHING)
+        assert len(leases(await outcomes(limiter, key, 1, tokens=5000))) == 1
+        assert await outcomes(limiter, key, 1) == ["limit_tpm"]
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+@pytest.mark.parametrize("whose", ["key", "owner"])
+def test_a_budget_begins_with_what_the_log_says_and_ends_when_used_up(
+    engine: Engine, embedded: EmbeddedServices, whose: str
+) -> None:
+    """Spend of the window so far, then what is booked; the message says whose it is."""
+    limits = {"spend": {"day": "1.00"}}
+    key = limited(limits) if whose == "key" else limited(None, **limits)
+    logged(engine, key, "0.70")
+
+    async def test(limiter: RedisLimiter) -> None:
+        lease = await limiter.admit(key, 0, NOTHING)
+        assert lease is not None
+        logged(engine, key, "0.30")
+        await limiter.settle(lease, 10, Decimal("0.30"))
+        with pytest.raises(LimitReached, match=r"used up its limit of 1\.00 USD a day") as caught:
+            await limiter.admit(key, 0, NOTHING)
+        assert ("owner" in caught.value.message) == (whose == "owner")
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_reservations_count_against_a_budget(engine: Engine, embedded: EmbeddedServices) -> None:
+    """What is under way is not spent yet, but neither is it free."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"spend": {"total": "1"}})
+        assert await limiter.admit(key, 0, Decimal("0.60")) is not None
+        assert await limiter.admit(key, 0, Decimal("0.60")) is not None
+        with pytest.raises(LimitReached):
+            await limiter.admit(key, 0, NOTHING)
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_booking_that_comes_twice_counts_once(engine: Engine, embedded: EmbeddedServices) -> None:
+    """The window is read from the log anew, where the request has one row."""
+    key = limited({"spend": {"day": "1.00"}})
+
+    async def test(limiter: RedisLimiter) -> None:
+        lease = await limiter.admit(key, 0, NOTHING)
+        assert lease is not None
+        held = limiter._held[lease.id]
+        logged(engine, key, "0.60")
+        await limiter.settle(lease, 0, Decimal("0.60"))
+        assert await limiter._book(held, 0, Decimal("0.60"))
+        assert await limiter.admit(key, 0, NOTHING) is not None
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_budget_that_only_warns_lets_everything_pass(
+    engine: Engine, embedded: EmbeddedServices, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said in the log."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"spend": {"day": "0"}, "on_spend": "warn"})
+        assert await limiter.admit(key, 0, NOTHING) is not None
+
+    with_limiter(engine, embedded.redis_url, test)
+    assert "it only warns" in caplog.text
+
+
+def test_without_redis_budgets_hold_by_the_log_and_nothing_else_is_counted(engine: Engine) -> None:
+    """The proxy goes on; what it can still know it still enforces."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"rpm": 1, "concurrency": 1, "spend": {"day": "1.00"}})
+        for _ in range(3):
+            assert await limiter.admit(key, 0, NOTHING) is not None
+        spender = limited({"spend": {"day": "1.00"}})
+        logged(engine, spender, "1.00")
+        with pytest.raises(LimitReached):
+            await limiter.admit(spender, 0, NOTHING)
+
+    with_limiter(engine, NOBODY, test)
+
+
+def test_token_counts_have_their_own_limit(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Six hundred a minute, whatever else the key is allowed."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"rpm": 1})
+        await asyncio.gather(*(limiter.admit_count(key) for _ in range(600)))
+        with pytest.raises(LimitReached, match="600 token counts a minute"):
+            await limiter.admit_count(key)
+        assert len(leases(await outcomes(limiter, key, 1))) == 1
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_key_without_limits_costs_no_command(engine: Engine) -> None:
+    """Redis is not even asked."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        assert await limiter.admit(limited(), 0, NOTHING) is None
+        assert limiter._scripts == {}
+
+    with_limiter(engine, NOBODY, test)
