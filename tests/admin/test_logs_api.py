@@ -53,7 +53,7 @@ def ids(answer: httpx2.Response) -> list[str]:
     return [item["id"] for item in answer.json()["items"]]
 
 
-KEY, CREDENTIAL = str(uuid7()), str(uuid7())
+KEY, CREDENTIAL = "01a20fa3-6f38-786d-a4d2-491bb8bb1a47", "01a20fa3-6f38-7a85-a89a-08a636988d67"
 FULL = {
     "key_id": KEY,
     "key_name": "laptop",
