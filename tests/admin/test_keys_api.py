@@ -9,7 +9,6 @@ from tests.admin.site import Site, assert_problem
 from tests.app.asking import ask
 
 from ccrouter.clock import rfc3339, utc_now
-from ccrouter.ids import uuid7
 from ccrouter.storage.users import User
 
 KEYS = "/api/v1/api-keys"
@@ -218,7 +217,7 @@ def test_a_part_that_cannot_be_is_refused(
     assert_problem(api.get(KEYS, params=parameters), status, code, *fields)
 
 
-@pytest.mark.parametrize("key_id", ["nonsense", str(uuid7()), "%00", "..%2f"])
+@pytest.mark.parametrize("key_id", ["nonsense", "01a20fa4-d4a4-73d3-9d95-ab878a095429", "%00", "..%2f"])
 def test_a_key_that_is_not_there(api: httpx2.Client, key_id: str) -> None:
     """404 in each way."""
     url = f"{KEYS}/{key_id}"

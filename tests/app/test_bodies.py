@@ -154,6 +154,7 @@ def test_the_limit_holds_for_the_decoded_bytes(router: RunningRouter, size: int,
         (json.dumps(BODY).encode(), "br"),
         (_packed(_packed(b"{}")), "gzip, gzip"),
     ],
+    ids=["no gzip", "cut off", "with more behind", "two members", "another encoding", "encoded twice"],
 )
 def test_an_encoding_that_cannot_be_read_is_a_400(router: RunningRouter, content: bytes, encoding: str) -> None:
     """Broken, cut, followed by something else, or unknown: the client is told."""
