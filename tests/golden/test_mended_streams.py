@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.golden.matching import CUTS, cut
-from tests.golden.test_anthropic_streams import FIXTURES, NAMES
 from tests.grammar import events_of, violations
+from tests.transcripts import EXPECTED, transcript
 from tests.upstream import message_events, text
 
 from ccrouter.dialects.anthropic.mended import MendedStream
@@ -35,10 +35,10 @@ def without_names(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("how", CUTS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_a_transcript_keeps_every_byte_and_says_the_same(name: str, how: str) -> None:
     """Anthropic's own streams through a compatible address."""
-    data = (FIXTURES / f"{name}.sse").read_bytes()
+    data = transcript(name)
     plain, mended = AnthropicStream(), MendedStream()
     assert data == through(plain, [data]) == through(mended, cut(data, how))
     assert vars(plain.facts) == vars(mended.facts)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sdk.transcripts import ERRORS, EXPECTED, QUESTION, transcript
 from tests.services import UPSTREAM_SECRET, RunningRouter
+from tests.transcripts import ERRORS, EXPECTED, QUESTION, transcript
 from tests.upstream import Answer, FakeUpstream, error, json_answer, message, sse
 
 from ccrouter.access.keys import new_secret

@@ -6,17 +6,22 @@ from typing import Any
 
 import anthropic
 import pytest
-from tests.sdk.transcripts import ERRORS, EXPECTED, QUESTION, transcript
 from tests.services import UPSTREAM_SECRET, RunningRouter
+from tests.transcripts import ERRORS, EXPECTED, QUESTION, transcript
 from tests.upstream import Answer, FakeUpstream, error, json_answer, message, sse
 
 from ccrouter.access.keys import new_secret
 
 
+def sdk(base_url: str, **options: Any) -> anthropic.Anthropic:
+    """The SDK as a program has it, but for the certificates, which take 50 ms to read and are not needed here."""
+    return anthropic.Anthropic(base_url=base_url, http_client=anthropic.DefaultHttpxClient(verify=False), **options)
+
+
 @pytest.fixture
 def client(router: RunningRouter) -> Iterator[anthropic.Anthropic]:
-    """The SDK as a program has it: the router's address, a key, its usual two repeats."""
-    with anthropic.Anthropic(base_url=router.base_url, api_key=router.new_key()) as client:
+    """The router's address, a key, and the usual two repeats."""
+    with sdk(router.base_url, api_key=router.new_key()) as client:
         yield client
 
 
@@ -28,16 +33,11 @@ def said(answer: anthropic.types.Message) -> str:
 def raised(base_url: str, secret: str) -> anthropic.APIStatusError:
     """The error that a question ends in."""
     with (
-        anthropic.Anthropic(base_url=base_url, api_key=secret, max_retries=0) as client,
+        sdk(base_url, api_key=secret, max_retries=0) as client,
         pytest.raises(anthropic.APIStatusError) as caught,
     ):
         client.messages.create(**QUESTION)
     return caught.value
-
-
-def test_there_are_thirty_five_transcripts() -> None:
-    """Nothing below passes because files are missing."""
-    assert len(EXPECTED) == 35
 
 
 @pytest.mark.parametrize("name", [name for name, expected in EXPECTED.items() if expected["expect"] != "error"])
@@ -92,7 +92,7 @@ def test_models_are_listed_page_by_page(client: anthropic.Anthropic) -> None:
 
 def test_an_auth_token_is_as_good_as_a_key(router: RunningRouter) -> None:
     """`auth_token` is sent as a bearer token and opens the same door."""
-    with anthropic.Anthropic(base_url=router.base_url, auth_token=router.new_key(), api_key=None) as client:
+    with sdk(router.base_url, auth_token=router.new_key(), api_key=None) as client:
         assert said(client.messages.create(**QUESTION)) == "non-stream answer"
 
 
@@ -138,7 +138,7 @@ def test_a_refusal_of_the_operators_credential_is_not_the_clients_fault(
 def test_an_unknown_key_is_refused_at_once(router: RunningRouter) -> None:
     """The router's own 401 says not to repeat; nothing reaches the platform."""
     with (
-        anthropic.Anthropic(base_url=router.base_url, api_key=new_secret()) as client,
+        sdk(router.base_url, api_key=new_secret()) as client,
         pytest.raises(anthropic.AuthenticationError) as caught,
     ):
         client.messages.create(**QUESTION)

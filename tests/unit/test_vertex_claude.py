@@ -8,8 +8,8 @@ import pytest
 from tests.captures import Capture, captures
 from tests.emulators.vertex_claude import PROJECT, TOKEN, problems_of
 from tests.fakes import a_credential
-from tests.golden.test_anthropic_streams import FIXTURES, NAMES
 from tests.golden.test_mended_streams import through
+from tests.transcripts import EXPECTED, transcript
 
 from ccrouter.credentials.kinds import Credential
 from ccrouter.dialects.anthropic.betas import named_betas
@@ -130,10 +130,10 @@ def test_what_does_not_fit_is_refused() -> None:
         opened({"model": "claude-x", "messages": USER}, auth={"api_key": "k"})
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_streams_go_through(name: str) -> None:
     """Byte for byte, but for events that only Google knows."""
-    data = (FIXTURES / f"{name}.sse").read_bytes()
+    data = transcript(name)
     stream = opened({"model": "claude-opus-5-5", "messages": USER}, region="eu").stream()
     google = b'event: vertex_event\ndata: {"type":"vertex_event"}\n\n'
     expected = data if name != "unknown_event_and_comment" else None
