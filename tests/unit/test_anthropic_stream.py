@@ -63,7 +63,8 @@ def test_a_ping_only_ever_stands_between_events(transcript: bytes, where: int) -
     cut_at = where % (len(transcript) + 1)
     left = stream.feed(transcript[:cut_at])
     if stream.between_events:
-        assert left.replace(b"\r\n", b"\n").endswith(b"\n\n") or left.strip() == b""
+        # A carriage return alone ends a line too: the line feed behind it is then an empty line, which says nothing.
+        assert left.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n") or left.strip() == b""
 
 
 @pytest.mark.parametrize(
