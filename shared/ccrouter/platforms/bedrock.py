@@ -48,6 +48,8 @@ class Bedrock:
 
     def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """URLs: Bedrock takes images and documents inside the request only."""
+        if credential.options.get("door") == "messages":
+            return NOTHING
         urls = urls_of(ask.request)
         return Needs(urls=urls) if urls else NOTHING
 

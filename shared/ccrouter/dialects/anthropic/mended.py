@@ -36,18 +36,27 @@ class MendedStream(AnthropicStream):
         if self.ended:
             return self._leave(chunk)
         out: list[bytes] = []
+        ended = False
         for raw in self._cutter.feed(chunk):
-            if self._passed:
-                self._read(raw)
-                out.append(raw[self._passed :])
+            if self._unended is None and not ended and (name := name_of(raw)) in _PLAIN:
+                self._note(name)
+                out.append(raw[self._passed :] if self._passed else raw)
                 self._passed = 0
                 continue
-            for event in [raw] if self.ended else self._mended(raw):
-                if not self.ended and self._read(event):
+            for event in [raw] if ended else self._mended(raw):
+                if not ended and self._read(event):
                     self._held = b""
+                ended = self.ended
                 out.append(self._leave(event))
         out.append(self._tail())
         return b"".join(out)
+
+    def _note(self, name: bytes | None) -> None:
+        """What a plain event says: the same as `_read` would."""
+        if name != b"ping" and name is not None:
+            self.first_event = self.first_event or name.decode()
+            if name == b"content_block_delta":
+                self.facts.content_began = True
 
     def _tail(self) -> bytes:
         """What may leave of the unfinished event."""
@@ -83,8 +92,6 @@ class MendedStream(AnthropicStream):
 
     def _mended(self, raw: bytes) -> list[bytes]:
         name = name_of(raw)
-        if name in _PLAIN and self._unended is None:
-            return [raw]
         if name is None:
             name, data = read_event(raw)
             if name is None:
