@@ -156,5 +156,11 @@ class GeminiEmulator(Emulator):
             yield CUT
 
 
+class VertexGeminiEmulator(GeminiEmulator):
+    """The same service as Vertex's door, by an express key: without project and location."""
+
+    platform = "vertex"
+
+
 def _refuse(refusal: Refusal) -> web.Response:
     return web.json_response(refusal[1], status=refusal[0])

@@ -14,7 +14,7 @@ from ccrouter.dialects.anthropic.errors import error_event
 from ccrouter.dialects.gemini.manner import Manner
 from ccrouter.dialects.gemini.request import Asked, encode
 from ccrouter.dialects.gemini.schema import clean_openapi
-from ccrouter.errors import Trouble, UpstreamError, UpstreamRefused
+from ccrouter.errors import Trouble, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.http import HttpRequest
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Aim, Ask, CannedAnswer, Exchange, Found
@@ -173,6 +173,45 @@ def test_an_error_becomes_anthropics(case: dict[str, Any]) -> None:
     assert expected["retryable"] == (refused.consequence.trouble in (Trouble.THROTTLED, Trouble.FAULT))
     told = dict(refused.headers).get("retry-after")
     assert told == (None if expected["retry_after"] is None else str(expected["retry_after"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "details", "expected"),
+    [
+        (429, "Please check your plan and billing details.", [], (429, Trouble.THROTTLED, Verdict.NEXT_CREDENTIAL)),
+        (429, "Your prepaid balance is empty.", [], (402, Trouble.REFUSED, Verdict.NEXT_CREDENTIAL)),
+        (429, "x", [{"@type": "google.rpc.QuotaFailure", "violations": [{"quotaId": "RequestsPerDay"}]}],
+         (429, Trouble.EXHAUSTED, Verdict.NEXT_CREDENTIAL)),
+        (403, "Your API key was reported as leaked.", [], (403, Trouble.REFUSED, Verdict.NEXT_CREDENTIAL)),
+        (403, "x", [{"@type": "google.rpc.ErrorInfo", "reason": "CONSUMER_SUSPENDED"}],
+         (403, Trouble.REFUSED, Verdict.NEXT_TARGET)),
+        (503, "away", [], (529, Trouble.THROTTLED, Verdict.NEXT_TARGET)),
+        (404, "no such model", [], (404, Trouble.NONE, Verdict.NEXT_TARGET)),
+        (418, "teapot", [], (400, Trouble.NONE, Verdict.FINAL)),
+        (599, "odd", [], (500, Trouble.FAULT, Verdict.NEXT_CREDENTIAL)),
+    ],
+)  # fmt: skip
+def test_a_refusal_has_its_consequence(
+    status: int, message: str, details: list[Any], expected: tuple[int, Trouble, Verdict]
+) -> None:
+    """What is tried next, and what becomes of the credential."""
+    body = {"error": {"code": status, "message": message, "details": details}}
+    refused = opened(load("01_text.request.json")).read_refusal(status, (), json.dumps(body).encode())
+    assert expected == (refused.status, refused.consequence.trouble, refused.verdict)
+    if refused.consequence.trouble is Trouble.EXHAUSTED:
+        # Until midnight in California: less than a day, and told in the message, not as a header.
+        assert 0 < (refused.consequence.retry_after_s or 0) <= 25 * 3600
+    elif refused.consequence.trouble is Trouble.REFUSED:
+        assert refused.consequence.scope == ""
+
+
+def test_a_page_of_html_is_not_shown() -> None:
+    """Only its status is."""
+    refused = opened(load("01_text.request.json")).read_refusal(
+        502, [("content-type", "text/html")], b"<html>no</html>"
+    )
+    assert (refused.status, refused.kind) == (500, "api_error")
+    assert "<" not in refused.message
 
 
 def test_tokens_are_counted_by_the_platform() -> None:

@@ -102,6 +102,29 @@ def test_the_attribution_block_is_left_out() -> None:
     assert said(system=system).body["systemInstruction"] == {"parts": [{"text": "be brief"}]}
 
 
+def test_a_system_prompt_of_anything_but_text_is_refused() -> None:
+    """Also where it stands among the messages."""
+    image = [{"type": "image", "source": PNG}]
+    with pytest.raises(InvalidRequest, match=r"system\.0.*image"):
+        said(system=image)
+    with pytest.raises(InvalidRequest, match=r"messages\.1\.content\.0.*image"):
+        said([user("a"), {"role": "system", "content": image}])
+
+
+def test_a_conversation_that_ends_with_the_model_can_be_counted() -> None:
+    """Only asking on from there is refused."""
+    document = {"messages": [user("a"), model("b")]}
+    encoded = encode(Asked(document, MODEL, None, GEMINI), counting=True)
+    assert roles(encoded) == ["user", "model"]
+
+
+def test_an_id_that_carries_a_level_is_asked_for_no_other() -> None:
+    """On Cloud Code Assist, where both are sent alike."""
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    generation = said(manner=CODE_ASSIST, model="gemini-3-pro-high", thinking=thinking).body["generationConfig"]
+    assert generation["thinkingConfig"]["thinkingLevel"] == "HIGH"
+
+
 def test_prefill_is_refused_in_claudes_words() -> None:
     """Only Claude without thinking takes it, on Cloud Code Assist."""
     with pytest.raises(InvalidRequest, match="prefill is not supported by this model"):

@@ -1,6 +1,7 @@
 """`generateContent` as the Gemini API and Vertex serve it: one exchange over the Gemini dialect (gemini.md)."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ from ccrouter.platforms.contract import (
 )
 from ccrouter.platforms.counting import estimated_count
 from ccrouter.platforms.empty_message import empty_message
+
+_log = logging.getLogger(__name__)
 
 EVENT_STREAM = frozenset({"text/event-stream"})
 _UNKNOWN_NAME = ("Unknown name", "function_declarations")
@@ -117,6 +120,8 @@ class GenerateExchange:
         self._mended = mended
         self._counts = ask.operation == COUNT_TOKENS
         self._encoded = encode(asked, mended, counting=self._counts)
+        for warning in self._encoded.warnings:
+            _log.debug("%s: %s", asked.manner.platform, warning)
         self._tries = 0
         # An answer that goes on in further responses can only be read as a stream; the relay folds it.
         self._streams = ask.request.stream or row_of(asked.model).continues

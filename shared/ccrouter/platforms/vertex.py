@@ -52,6 +52,9 @@ def _place(credential: Credential, options: VertexOptions, model: str) -> Place:
         project = vertex_project(credential, options)
         within = f"/projects/{quote(project, safe=':')}/locations/{options.region}"
         headers = [("authorization", f"Bearer {auth['access_token']}")]
+        if quota_project := auth.get("quota_project"):
+            # A person's own sign-in bills the project that it names (gemini.md §1).
+            headers.append(("x-goog-user-project", str(quota_project)))
     return Place(
         f"{base}/{options.api_version}{within}/publishers/google/models/{quote(model, safe='@')}",
         headers,

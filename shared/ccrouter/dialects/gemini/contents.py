@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccrouter.dialects.gemini.manner import STAND_IN, Manner, Mended
-from ccrouter.dialects.gemini.media import MediaParts, Part, text_of, unsupported
+from ccrouter.dialects.gemini.media import MediaParts, Part, text_of, texts_in, unsupported
 from ccrouter.dialects.gemini.models import is_since_3
 from ccrouter.dialects.gemini.names import Names
 from ccrouter.dialects.gemini.results import ResultParts
@@ -67,21 +67,22 @@ class Contents:
             self._turn_to("model" if role == "assistant" else "user")
             self._message(role, message.get("content"), where)
 
-    def finish(self) -> list[dict[str, Any]]:
-        """The contents. The conversation begins with the user and does not end with the model."""
+    def finish(self, *, counting: bool = False) -> list[dict[str, Any]]:
+        """The contents. The user begins; and unless it is counted, the conversation does not end with the model."""
         self._close()
         contents = self._contents
         if contents and contents[0]["role"] == "model":
             contents.insert(0, {"role": "user", "parts": [{"text": "(continued)" if self._manner.claude else " "}]})
         if not contents:
             raise InvalidRequest("messages: there is no content in them")
-        if contents[-1]["role"] == "model" and not (self._manner.claude and not self._thinks):
+        takes_prefill = counting or (self._manner.claude and not self._thinks)
+        if contents[-1]["role"] == "model" and not takes_prefill:
             raise InvalidRequest("prefill is not supported by this model")
         return contents
 
     def _message(self, role: str, content: Any, where: str) -> None:
         if role == "system":
-            text = "\n".join(_texts(content, f"{where}.content"))
+            text = "\n".join(texts_in(content, f"{where}.content", self._manner))
             if text:
                 self._parts.append({"text": f"<system>\n{text}\n</system>"})
             return
@@ -220,13 +221,3 @@ class Contents:
 def _claude_order(part: Part) -> int:
     """Claude wants thoughts first, then text, then calls; the order among equals stays."""
     return 0 if "thought" in part else 2 if "functionCall" in part else 1
-
-
-def _texts(content: Any, where: str) -> list[str]:
-    if isinstance(content, str):
-        return [content]
-    if not isinstance(content, list):
-        raise InvalidRequest(f"{where}: must be a string or a list")
-    return [
-        text_of(block, "text", f"{where}.{index}") for index, block in enumerate(content) if isinstance(block, dict)
-    ]

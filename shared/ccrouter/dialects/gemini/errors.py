@@ -1,25 +1,26 @@
 """Refusals of the Gemini API and of Vertex, as rows (gemini.md §9; checked 2026-11-23 with google-genai 3.4.0)."""
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ccrouter.dialects.anthropic.errors import error_body, foreign_message, kind_of
+from ccrouter.dialects.anthropic.errors import foreign_message, kind_of, wait_headers, with_wait
 from ccrouter.dialects.gemini.google_error import GoogleError
-from ccrouter.errors import Consequence, Trouble, UpstreamRefused, Verdict
+from ccrouter.errors import NO_RETRY, Consequence, Trouble, UpstreamRefused, Verdict
 from ccrouter.http import Headers, header
 
 _TOO_LONG = re.compile(
     r"input token count \((\d+)\) exceeds the maximum number of tokens allowed \((\d+)\)", re.IGNORECASE
 )
 _TOO_LONG_OTHERWISE = re.compile(r"input token count.*exceeds|prompt is too long", re.IGNORECASE)
-_BILLING = re.compile(r"billing|prepay", re.IGNORECASE)
+# Ordinary limits say "check your plan and billing details", too; that is no lack of money.
+_BILLING = re.compile(r"prepa(?:y|id)|billing account|enable billing|credits are depleted", re.IGNORECASE)
 _BAD_KEY = re.compile(r"API key (?:not valid|expired)", re.IGNORECASE)
 _LEAKED = re.compile(r"reported as leaked|suspended", re.IGNORECASE)
 _SUSPENDED = frozenset({"CONSUMER_SUSPENDED", "USER_SUSPENDED"})
-_LONGEST_RETRY_AFTER_S = 60
+_TELLS_TIME = re.compile(r"\d(?:\.\d+)?[hms]\b")
+"""Google often says itself how long to wait."""
 _AGAIN_AFTER_S = 1.0
 
 # The HTTP status of a google.rpc status, for errors inside a stream that carry no code.
@@ -106,17 +107,16 @@ def refused(ruling: Ruling, message: str, headers: Headers, scope: str, wait_s: 
 
     `scope` is what it holds for, unless the whole credential is meant.
     """
-    told, added = wait_headers(wait_s, should_retry=ruling.should_retry)
     request_id = header(headers, "x-cloudaicompanion-trace-id")
+    sent = [("request-id", request_id)] if request_id else []
     holds_for_all = ruling.trouble in (Trouble.UNAUTHORIZED, Trouble.REFUSED)
-    kept = [*told, *((("request-id", request_id),) if request_id else ())]
     return UpstreamRefused(
         ruling.status,
         ruling.kind,
-        message,
+        message if _TELLS_TIME.search(message) else with_wait(message, wait_s),
         verdict=ruling.verdict,
-        headers=kept,
-        body=error_body(ruling.kind, message + added, request_id or "") if added else b"",
+        headers=(*sent, *(wait_headers(wait_s) if ruling.should_retry else NO_RETRY)),
+        body=b"",
         on_credential=ruling.on_credential,
         consequence=Consequence(
             ruling.trouble,
@@ -126,17 +126,6 @@ def refused(ruling: Ruling, message: str, headers: Headers, scope: str, wait_s: 
             renews=ruling.renews,
         ),
     )
-
-
-def wait_headers(wait_s: float | None, *, should_retry: bool = True) -> tuple[list[tuple[str, str]], str]:
-    """Headers that tell a client of a wait, and what its message gets added: long waits stand there alone."""
-    seconds = None if wait_s is None else math.ceil(wait_s)
-    if seconds is not None and seconds >= _LONGEST_RETRY_AFTER_S:
-        return [("x-should-retry", "false")], f" (The platform asks to wait {timedelta(seconds=seconds)} h.)"
-    told = [] if seconds is None else [("retry-after", str(max(1, seconds)))]
-    if not should_retry:
-        told = [("x-should-retry", "false")]
-    return told, ""
 
 
 def too_long(message: str) -> str | None:
@@ -170,7 +159,7 @@ def _ruled(status: int, error: GoogleError, message: str) -> tuple[Ruling, str]:
         if _LEAKED.search(message):
             return _LEAKED_KEY, message
     if status == 429:
-        if _BILLING.search(message) and error.retry_delay_s is None:
+        if _BILLING.search(message):
             return ROWS[402], message
         if any("PerDay" in quota for quota in error.quota_ids):
             return _USED_UP, message

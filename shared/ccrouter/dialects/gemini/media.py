@@ -55,11 +55,7 @@ class MediaParts:
         """A search result as one text."""
         title, source = text_of(block, "title", where), text_of(block, "source", where)
         content = block.get("content")
-        texts = [
-            _string(nested.get("text"), f"{where}.content.{index}.text")
-            for index, nested in enumerate(content if isinstance(content, list) else [])
-            if isinstance(nested, dict)
-        ]
+        texts = [] if content is None else texts_in(content, f"{where}.content", self._manner)
         return {"text": "\n".join(text for text in (title, source, *texts) if text)}
 
     def _nested(self, content: Any, where: str) -> list[Part]:
@@ -126,6 +122,21 @@ def unsupported(where: str, kind: Any, manner: Manner) -> InvalidRequest:
     """The refusal of content that the platform has no counterpart for."""
     what = f"content of type {kind}" if isinstance(kind, str) else "content without a type"
     return InvalidRequest(f"{where}: {what} is not supported on the platform {manner.platform}")
+
+
+def texts_in(content: Any, where: str, manner: Manner) -> list[str]:
+    """The texts of a member that may hold nothing else: a system prompt."""
+    if isinstance(content, str):
+        return [content]
+    if not isinstance(content, list):
+        raise InvalidRequest(f"{where}: must be a string or a list")
+    texts = []
+    for index, block in enumerate(content):
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind != "text":
+            raise unsupported(f"{where}.{index}", kind, manner)
+        texts.append(text_of(block, "text", f"{where}.{index}"))
+    return texts
 
 
 def text_of(block: dict[str, Any], name: str, where: str) -> str:

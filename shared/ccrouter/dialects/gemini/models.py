@@ -75,6 +75,12 @@ def is_since_3(model: str) -> bool:
     return version is None or int(version[1]) >= 3
 
 
+def level_in(model: str) -> str | None:
+    """The thinking level that an id of Cloud Code Assist carries: `gemini-3-pro-high`."""
+    ending = model.rpartition("-")[2].upper()
+    return ending if ending in (MINIMAL, LOW, MEDIUM, HIGH) else None
+
+
 def shows_thinking(thinking: Any) -> bool:
     """Whether the client asked to be sent thinking blocks."""
     return isinstance(thinking, dict) and thinking.get("type") in THINKING

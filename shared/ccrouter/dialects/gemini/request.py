@@ -7,8 +7,8 @@ from typing import Any
 from ccrouter.dialects.gemini.claude_family import claude_limits, claude_thinking
 from ccrouter.dialects.gemini.contents import Contents
 from ccrouter.dialects.gemini.manner import AS_GIVEN, AS_IS, Encoded, Manner, Mended, Tuning
-from ccrouter.dialects.gemini.media import Bytes, MediaParts, text_of
-from ccrouter.dialects.gemini.models import may_think, row_of, shows_thinking, thinking_config
+from ccrouter.dialects.gemini.media import Bytes, MediaParts, texts_in
+from ccrouter.dialects.gemini.models import level_in, may_think, row_of, shows_thinking, thinking_config
 from ccrouter.dialects.gemini.names import Names
 from ccrouter.dialects.gemini.schema import lightly
 from ccrouter.dialects.gemini.tools import Tools
@@ -45,10 +45,10 @@ def encode(asked: Asked, mended: Mended = AS_IS, *, counting: bool = False) -> E
     contents = Contents(manner, asked.model, names, media, asked.remembered, mended, thinks=config is not None)
     contents.read(document.get("messages"))
     body: dict[str, Any] = {}
-    system = _system(document.get("system"), tools.instruction())
+    system = _system(document.get("system"), tools.instruction(), manner)
     if system:
         body["systemInstruction"] = {"role": "user", "parts": system} if manner.code_assist else {"parts": system}
-    body["contents"] = contents.finish()
+    body["contents"] = contents.finish(counting=counting)
     if (declared := tools.encoded()) is not None:
         body["tools"] = declared
     if not counting:
@@ -72,17 +72,8 @@ def encode(asked: Asked, mended: Mended = AS_IS, *, counting: bool = False) -> E
     )
 
 
-def _system(system: Any, instruction: str) -> list[dict[str, Any]]:
-    if system is None:
-        texts = []
-    elif isinstance(system, str):
-        texts = [system]
-    elif isinstance(system, list):
-        texts = [
-            text_of(block, "text", f"system.{index}") for index, block in enumerate(system) if isinstance(block, dict)
-        ]
-    else:
-        raise InvalidRequest("system: must be a string or a list")
+def _system(system: Any, instruction: str, manner: Manner) -> list[dict[str, Any]]:
+    texts = [] if system is None else texts_in(system, "system", manner)
     if texts and texts[0].startswith(_ATTRIBUTION):
         # Claude Code's attribution says nothing here, and before 2.1.181 it changed with every request.
         texts = texts[1:]
@@ -97,8 +88,13 @@ def _thinking(asked: Asked, thinking: Any, mended: Mended) -> dict[str, Any] | N
     output = asked.document.get("output_config")
     effort = output.get("effort") if isinstance(output, dict) else None
     config = thinking_config(asked.model, thinking, effort, asked.effort)
-    if config is not None and mended.without_level:
-        config.pop("thinkingLevel", None)
+    if config is None or "thinkingLevel" not in config:
+        return config
+    if mended.without_level:
+        del config["thinkingLevel"]
+    elif asked.manner.code_assist and (level := level_in(asked.model)) is not None:
+        # Where the id carries the level both are sent alike (antigravity.md §5.2).
+        config["thinkingLevel"] = level
     return config
 
 

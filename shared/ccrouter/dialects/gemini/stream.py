@@ -295,7 +295,7 @@ class GeminiDecoder:
             reason,
             claude=self._manner.claude,
             code_assist=self._manner.code_assist,
-            has_content=self._write.started,
+            has_content=self._write.facts.content_began,
         )
 
     def _failure(self, reason: str) -> UpstreamRefused:
