@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccrouter.dialects.gemini.code_assist_schema import clean_code_assist
-from ccrouter.dialects.gemini.known_tools import KNOWN_TOOLS
 from ccrouter.dialects.gemini.manner import Manner, Mended, Tuning
 from ccrouter.dialects.gemini.media import text_of
 from ccrouter.dialects.gemini.names import Names
 from ccrouter.dialects.gemini.schema import clean, clean_openapi
+from ccrouter.dialects.known_tools import KNOWN_TOOLS
 from ccrouter.errors import InvalidRequest
 
 _MOST_TOOLS = 512
