@@ -189,8 +189,14 @@ class OpenAiOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
     wire: Literal["auto", "chat", "responses"] = "auto"
 
 
+ProfileArn = Annotated[str, Meta(pattern=r"^arn:aws[a-z-]*:codewhisperer:[a-z0-9-]+:\d{12}:profile/[\w-]+$")]
+
+
 class KiroAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The record of kiro.md §3.1: an API key, or the tokens of a sign-in."""
+    """The record of kiro.md §3.1: an API key, or the tokens of a sign-in.
+
+    `profile_arn` is what a sign-in came with or was found to have; the one among the options goes before it.
+    """
 
     auth_method: Literal["api_key", "idc", "social"]
     api_key: Secret | None = None
@@ -202,6 +208,7 @@ class KiroAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
     client_secret_expires_at: int | None = None
     auth_region: Region | None = None
     start_url: Address | None = None
+    profile_arn: ProfileArn | None = None
 
     def __post_init__(self) -> None:
         if self.auth_method == "api_key":
@@ -217,19 +224,17 @@ class KiroAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class KiroOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Addresses and switches of kiro.md §2, §3.6, §4 and §5."""
+    """Addresses and switches of kiro.md §2, §3.6, §4, §5 and §9.1."""
 
     api_region: Region | None = None
-    profile_arn: (
-        Annotated[str, Meta(pattern=r"^arn:aws[a-z-]*:codewhisperer:[a-z0-9-]+:\d{12}:profile/[\w-]+$")] | None
-    ) = None
+    profile_arn: ProfileArn | None = None
     runtime_url: Address | None = None
     management_url: Address | None = None
     token_url: Address | None = None
     origin: Annotated[str, Meta(pattern=r"^[A-Z_]{1,32}$")] = "AI_EDITOR"
     opt_out: bool = False
     schema_mode: Literal["strict", "passthrough"] = "strict"
-    emulate_thinking: bool = False
+    thinking: Literal["auto", "native", "emulated", "off"] = "auto"
 
 
 class AntigravityAuth(Struct, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ PLATFORMS: dict[str, str] = {
     "gemini": "ccrouter.platforms.gemini:Gemini",
     "vertex": "ccrouter.platforms.vertex:Vertex",
     "antigravity": "ccrouter.platforms.antigravity:Antigravity",
+    "kiro": "ccrouter.platforms.kiro:Kiro",
 }
 """Platforms that are asked over the network with a credential, by name: module and class."""
 
