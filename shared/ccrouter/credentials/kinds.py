@@ -183,10 +183,22 @@ class OpenAiAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class OpenAiOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`vendor` names the profile of deviations (openai-compatible.md §2), `wire` the API that is spoken."""
+    """`vendor` names the profile of deviations (openai-compatible.md §2), `wire` the API that is spoken.
+
+    Without a vendor the address shows it. `organization` and `project` are OpenAI's headers, `referer` and `title`
+    those of OpenRouter. `vision` False leaves images out, for models that refuse them. `inline_think` splits reasoning
+    off that a server leaves in the text. `fast_tier` asks for the priority tier where a client asks for speed.
+    """
 
     vendor: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] | None = None
     wire: Literal["auto", "chat", "responses"] = "auto"
+    organization: Annotated[str, Meta(pattern=r"^[!-~]{1,200}$")] | None = None
+    project: Annotated[str, Meta(pattern=r"^[!-~]{1,200}$")] | None = None
+    referer: Address | None = None
+    title: Annotated[str, Meta(pattern=r"^[ -~]{1,200}$")] | None = None
+    vision: bool = True
+    inline_think: bool = False
+    fast_tier: bool = False
 
 
 ProfileArn = Annotated[str, Meta(pattern=r"^arn:aws[a-z-]*:codewhisperer:[a-z0-9-]+:\d{12}:profile/[\w-]+$")]

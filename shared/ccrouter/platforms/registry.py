@@ -11,6 +11,7 @@ PLATFORMS: dict[str, str] = {
     "bedrock": "ccrouter.platforms.bedrock:Bedrock",
     "gemini": "ccrouter.platforms.gemini:Gemini",
     "vertex": "ccrouter.platforms.vertex:Vertex",
+    "openai": "ccrouter.platforms.openai:OpenAi",
     "antigravity": "ccrouter.platforms.antigravity:Antigravity",
     "kiro": "ccrouter.platforms.kiro:Kiro",
 }
