@@ -1,5 +1,6 @@
 """The addresses beside messages: token counts, models, probes, health, and what is not there."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -32,6 +33,20 @@ def test_tokens_are_counted_by_the_platform(router: RunningRouter) -> None:
     row = row_of(router, answer)
     assert (row["kind"], row["status"], row["stream"]) == ("count_tokens", "ok", False)
     assert (row["usage"], row["cost"], row["cost_state"]) == (None, None, "none")
+
+
+def test_counts_come_by_the_dozen(router: RunningRouter) -> None:
+    """Claude Code asks for 25 at once."""
+    router.upstream.otherwise = json_answer({"input_tokens": 17})
+    secret = router.new_key()
+
+    async def at_once() -> list[int]:
+        async with httpx2.AsyncClient(base_url=router.url, headers={"x-api-key": secret}, timeout=20) as client:
+            answers = await asyncio.gather(*(client.post("/v1/messages/count_tokens", json=BODY) for _ in range(25)))
+        return [answer.json()["input_tokens"] for answer in answers]
+
+    assert asyncio.run(at_once()) == [17] * 25
+    assert len(router.rows(secret, expect=25)) == 25
 
 
 def test_the_sandbox_estimates(router: RunningRouter) -> None:

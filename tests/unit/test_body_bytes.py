@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccrouter.errors import InvalidRequest, RequestTooLarge
@@ -74,6 +74,7 @@ model_names = st.sampled_from(['"model"', '"mod\\u0065l"', '"\\u006dodel"'])
 model_values = st.sampled_from(['"claude-opus-5-5"', '"claude-opus-5\\u002d5"', '"claude\\u002dopus-5-5"'])
 
 
+@settings(max_examples=60)
 @given(written_bodies())
 def test_every_value_keeps_its_bytes_when_the_model_changes(written: tuple[bytes, list[tuple[str, str]]]) -> None:
     """Numbers, escapes and inner white space as they came, in their order; between members nothing is left."""
@@ -94,6 +95,7 @@ def test_every_value_keeps_its_bytes_when_the_model_changes(written: tuple[bytes
     assert len(mapped) <= len(body)
 
 
+@settings(max_examples=30)
 @given(written_bodies())
 def test_an_unmapped_body_is_the_very_same(written: tuple[bytes, list[tuple[str, str]]]) -> None:
     """Not a copy, not a byte less."""
@@ -101,6 +103,7 @@ def test_an_unmapped_body_is_the_very_same(written: tuple[bytes, list[tuple[str,
     assert MessagesRequest(body).with_model("claude-opus-5-5") is body
 
 
+@settings(max_examples=60)
 @given(written_bodies(), st.data())
 def test_a_member_named_twice_is_found_however_it_is_written(
     written: tuple[bytes, list[tuple[str, str]]], data: st.DataObject
