@@ -1,124 +1,26 @@
-"""The upstream leg on real sockets: what it sends, which addresses it refuses, and how a connection ends."""
+"""The upstream leg on real sockets: what it sends, and how a connection and an answer end."""
 
 import asyncio
-import ipaddress
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from aiohttp.abc import ResolveResult
+from tests.contract.platform_server import (
+    CHUNKED,
+    HELLO,
+    LOOPBACK,
+    Exchange,
+    Leg,
+    Server,
+    a_request,
+    answering,
+    run,
+)
 from tests.raw_platform import closed_port
 
 from ccrouter import upstream as leg
-from ccrouter.errors import StreamBroken, UpstreamError, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
-from ccrouter.http import HttpRequest, header
-from ccrouter.networks import Network
-from ccrouter.upstream import AiohttpResponse, AiohttpUpstream
-
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
-HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-answer: 1\r\n\r\nHello"
-CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-
-Exchange = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Server:
-    """A server in the test's own loop; `serve` is one connection's whole life."""
-
-    def __init__(self, serve: Exchange) -> None:
-        self._serve = serve
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.arrived = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.url = ""
-
-    async def take(self, reader: asyncio.StreamReader) -> bytes:
-        """The next request of a connection; raises IncompleteReadError when it is closed instead."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        self.requests.append(head + await reader.readexactly(length))
-        self.arrived.set()
-        return self.requests[-1]
-
-    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """What the socket calls."""
-        self.connections += 1
-        try:
-            await self._serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.ended.set()
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(serve: Callable[[Server], Exchange]) -> AsyncIterator[Server]:
-    """A server for one test."""
-    server = Server(lambda reader, writer: serve(server)(reader, writer))
-    listening = await asyncio.start_server(server.connection, "127.0.0.1", 0, limit=2**26)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    try:
-        yield server
-    finally:
-        listening.close()
-
-
-def answering(*replies: bytes, close: bool = False) -> Callable[[Server], Exchange]:
-    """Each request of a connection gets the next of these; then the connection closes, or waits for its end."""
-
-    def serve(server: Server) -> Exchange:
-        async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for reply in replies:
-                await server.take(reader)
-                writer.write(reply)
-                await writer.drain()
-            if not close:
-                await server.take(reader)
-
-        return exchange
-
-    return serve
-
-
-class Leg(AiohttpUpstream):
-    """Closes what a test leaves open, as the gateway does."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        super().__init__(networks)
-        self._responses: list[AiohttpResponse] = []
-
-    async def send(self, request: HttpRequest) -> AiohttpResponse:
-        self._responses.append(await super().send(request))
-        return self._responses[-1]
-
-    async def close(self) -> None:
-        for response in self._responses:
-            response.close()
-        await super().close()
-
-
-def a_request(url: str, body: bytes = b"{}", **fields: Any) -> HttpRequest:
-    """A request of the gateway's."""
-    return HttpRequest("POST", f"{url}/v1/messages?beta=true", [("x-api-key", "k")], body, **fields)
-
-
-def run(serve: Callable[[Server], Exchange], work: Callable[[Server, Leg], Coroutine[Any, Any, Any]]) -> Any:
-    """Runs a test with a server and a leg that may reach it."""
-
-    async def with_both() -> Any:
-        upstream = Leg(LOOPBACK)
-        async with serving(serve) as server:
-            try:
-                async with asyncio.timeout(15):
-                    return await work(server, upstream)
-            finally:
-                await upstream.close()
-
-    return asyncio.run(with_both())
+from ccrouter.errors import StreamBroken, UpstreamTimeout, UpstreamUnreachable
+from ccrouter.http import header
 
 
 def test_what_is_sent_is_what_was_built() -> None:
@@ -372,93 +274,3 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         assert (await upstream.send(a_request(server.url))).status == 200
 
     run(answering(HELLO), work)
-
-
-def send_to(url: str, networks: tuple[Any, ...] = (), **fields: Any) -> Any:
-    """One request to an address; returns the status."""
-
-    async def work() -> int:
-        upstream = Leg(networks)
-        try:
-            return (await upstream.send(a_request(url, **fields))).status
-        finally:
-            await upstream.close()
-
-    return asyncio.run(work())
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "[::1]",
-        "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fec0::1]",
-        "localhost",
-    ],
-)  # fmt: skip
-def test_private_addresses_are_refused_before_a_connection(host: str) -> None:
-    """Nothing is sent, nobody is asked."""
-    with pytest.raises(UpstreamForbidden, match="CCR_PRIVATE_UPSTREAMS"):
-        send_to(f"http://{host}:1")
-
-
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "127.0.0.1.", "0x7f000001", "0", "127.0.1"])
-def test_odd_spellings_of_an_address_open_nothing(host: str) -> None:
-    """What a resolver would take for 127.0.0.1."""
-
-    async def work(server: Server, upstream: Leg) -> None:
-        guarded = Leg(())
-        port = server.url.rpartition(":")[2]
-        with pytest.raises(UpstreamError):
-            await guarded.send(a_request(f"http://{host}:{port}"))
-        await guarded.close()
-        assert server.connections == 0
-
-    run(answering(HELLO), work)
-
-
-@pytest.mark.parametrize(
-    ("networks", "fields"), [(LOOPBACK, {}), ((), {"open_network": True})], ids=["opened by name", "of the operator"]
-)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_opened_networks_are_reached(networks: tuple[Any, ...], fields: dict[str, Any], host: str) -> None:
-    """By CCR_PRIVATE_UPSTREAMS, or because the address is the environment's own."""
-
-    async def work(server: Server, _upstream: Leg) -> None:
-        upstream = Leg(networks)
-        response = await upstream.send(a_request(server.url.replace("127.0.0.1", host), **fields))
-        assert response.status == 200
-        await upstream.close()
-
-    run(answering(HELLO), work)
-
-
-def test_metadata_addresses_stay_shut_whatever_is_opened() -> None:
-    """Credentials of the machine lie there."""
-    everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
-    for host in ("169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "[fe80::1]"):
-        with pytest.raises(UpstreamForbidden):
-            send_to(f"http://{host}:1", everything)
-
-
-def test_of_a_names_addresses_only_the_allowed_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name may point to several places, and to others tomorrow: each is checked when a connection is made."""
-
-    class Names:
-        async def resolve(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-            return [
-                ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-                for address in ("10.0.0.1", "127.0.0.1")
-            ]
-
-        async def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(leg, "ThreadedResolver", Names)
-
-    async def work(server: Server, upstream: Leg) -> None:
-        port = server.url.rpartition(":")[2]
-        assert (await upstream.send(a_request(f"http://platform.example:{port}"))).status == 200
-
-    run(answering(HELLO), work)
-    with pytest.raises(UpstreamForbidden, match=r"10\.0\.0\.1, 127\.0\.0\.1"):
-        send_to("http://platform.example:1")
