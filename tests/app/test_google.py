@@ -108,8 +108,8 @@ def google(
     return Google(router, gemini, antigravity, _sdk)
 
 
-def loop(client: anthropic.Anthropic, *, streams: bool, **members: Any) -> list[Any]:
-    """A tool loop until the model answers in text; the messages of the model."""
+def loop(client: anthropic.Anthropic, *, streams: bool, strips: bool = False, **members: Any) -> list[Any]:
+    """A tool loop until the model answers in text; the messages of the model. `strips`: no thinking is sent back."""
     messages: list[Any] = list(HI)
     answers: list[Any] = []
     while len(answers) < 4:
@@ -120,7 +120,8 @@ def loop(client: anthropic.Anthropic, *, streams: bool, **members: Any) -> list[
         else:
             message = client.messages.create(**wanted)
         answers.append(message)
-        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
+        content = [block.to_dict() for block in message.content if not (strips and block.type == "thinking")]
+        messages.append({"role": "assistant", "content": content})
         results = [
             {"type": "tool_result", "tool_use_id": block.id, "content": "42"}
             for block in message.content
@@ -155,12 +156,19 @@ def test_a_tool_loop_runs(google: Google, platform: str, model: str, streams: bo
 
 @pytest.mark.parametrize(("platform", "model"), CASES)
 def test_a_tool_loop_runs_for_a_client_that_strips_thinking(google: Google, platform: str, model: str) -> None:
-    """Without asking for thinking nothing of it is seen; the signatures are remembered."""
+    """Without asking for thinking nothing of it is seen; the signatures are remembered, Claude's with its thoughts."""
     emulator = google.emulator(platform)
     emulator.script("tool_loop")
     emulator.call = ("add", {"a": 40, "b": 2})
-    called, answered = loop(google.client(google.key(platform, model)), streams=True)
+    client = google.client(google.key(platform, model))
+    called, answered = loop(client, streams=True)
     assert [block.type for block in (*called.content, *answered.content)] == ["tool_use", "text"]
+    emulator.script("tool_loop")
+    loop(client, streams=True, strips=True, thinking=THINKING)
+    sent = json.dumps(emulator.seen[-1].json["contents" if platform != "antigravity" else "request"])
+    # Models before 3 want none; for the others the memory had what the client did not send.
+    assert ("thoughtSignature" in sent) == ("2.5" not in model)
+    assert "skip_thought_signature_validator" not in sent
 
 
 @pytest.mark.parametrize("scenario", ["text", "thinking", "parallel_tools", "midstream_error"])

@@ -207,3 +207,14 @@ def test_a_session_is_stable_and_its_own_for_each_credential() -> None:
     sent = [json.loads(exchange(document).request().body)["request"]["session_id"] for _ in range(2)]
     assert sent[0] == sent[1]
     assert "00000000" not in sent[0]
+
+
+def test_claudes_thinking_is_remembered_with_its_call_past_the_text_between() -> None:
+    """Text and signature together, since Claude takes neither alone."""
+    stream = exchange(asking(CLAUDE)).stream()
+    stream.feed((FIXTURES / "tool_claude.sse").read_bytes())
+    stream.close()
+    (state,) = stream.remembered.values()
+    kept = json.loads(state)
+    assert (kept["family"], kept["thinking"]) == ("claude", "Need weather.")
+    assert kept["signature"].startswith("RXhhbXBsZUNsYXVkZVNpZ25hdHVyZV")

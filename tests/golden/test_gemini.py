@@ -233,3 +233,36 @@ def test_an_empty_answer_is_asked_for_once_more() -> None:
         assert stream.feed(body) + stream.close() == b""
     assert isinstance(stream.failure, UpstreamRefused)
     assert stream.failure.consequence.repeats
+
+
+def test_two_calls_of_one_id_get_two() -> None:
+    """Clients tell calls apart by it."""
+    call = {"functionCall": {"id": "same", "name": "get_weather", "args": {}}}
+    piece = {"candidates": [{"content": {"parts": [call, call]}, "finishReason": "STOP"}]}
+    whole = opened(load("02_parallel_tools.request.json") | {"stream": False}).read_whole(json.dumps(piece).encode())
+    first, second = json.loads(whole.body)["content"]
+    assert first["id"] == "same"
+    assert second["id"] not in ("", "same")
+    assert whole.facts.usage_estimated
+
+
+def test_a_signature_of_a_thought_before_text_is_not_the_later_calls() -> None:
+    """Where the client is not shown thinking, too."""
+    parts = [
+        {"text": "hm", "thought": True, "thoughtSignature": "QUFB"},
+        {"text": "Now:"},
+        {"functionCall": {"id": "c", "name": "get_weather", "args": {}}},
+    ]
+    piece = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    document = load("14_tool_no_thinking_requested.request.json") | {"stream": False}
+    assert opened(document).read_whole(json.dumps(piece).encode()).remembered == {}
+
+
+def test_a_call_that_the_limit_cut_is_left_out() -> None:
+    """The answer ends with its limit; a call that was never whole is none."""
+    growing = {"functionCall": {"name": "get_weather", "willContinue": True}}
+    piece = {"candidates": [{"content": {"parts": [{"text": "Now:"}, growing]}, "finishReason": "MAX_TOKENS"}]}
+    whole = opened(load("02_parallel_tools.request.json") | {"stream": False}).read_whole(json.dumps(piece).encode())
+    message = json.loads(whole.body)
+    assert [block["type"] for block in message["content"]] == ["text"]
+    assert message["stop_reason"] == "max_tokens"

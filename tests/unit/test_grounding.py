@@ -98,6 +98,26 @@ def test_an_answer_without_a_search_is_plain_text() -> None:
     assert content == [{"type": "text", "text": "Hello"}]
 
 
+def test_thoughts_before_a_search_are_shown_as_they_come() -> None:
+    """They begin the message, with the platform's id; the text still waits for its sources."""
+    recorded = json.loads(SIDE_REQUEST.read_text())["requests"][0]["body"]
+    body = recorded | {"tools": [TOOL], "thinking": {"type": "adaptive"}}
+    ask = Ask(MESSAGES, MessagesRequest(json.dumps(body).encode()), (), "")
+    credential = Credential(id="c", platform="gemini", name="c", auth={"api_key": "k"})
+    exchange = Gemini().open(ask, Aim("gemini-3.8-flash"), credential, Found())
+    assert not isinstance(exchange, CannedAnswer)
+    stream = exchange.stream()
+    thought = chunk("")
+    thought["candidates"][0]["content"]["parts"] = [{"text": "hm", "thought": True}]
+    data = [f"data: {json.dumps(piece)}\r\n\r\n".encode() for piece in (thought, *CHUNKS)]
+    first = stream.feed(data[0])
+    assert events_of(first)[0]["message"]["id"] == "msg_r1"
+    out = first + stream.feed(b"".join(data[1:])) + stream.close() + stream.take_held()
+    assert violations(out) == []
+    kinds = [block["type"] for block in fold(out)["content"]]
+    assert kinds == ["thinking", "server_tool_use", "web_search_tool_result", "text", "text", "text"]
+
+
 def test_an_answer_in_one_piece_has_the_same_blocks() -> None:
     """For clients without streaming."""
     whole = opened(stream=False).read_whole(

@@ -155,13 +155,7 @@ class GenerateExchange:
 
     def read_refusal(self, status: int, headers: Headers, body: bytes) -> UpstreamRefused:
         """Google's error in Anthropic's shape."""
-        refused = self._refusal(status, read_google_error(decode_body(body)), headers, body)
-        consequence = refused.consequence
-        # A key cannot be renewed, only what was signed in for can; and a count is sooner estimated than repeated.
-        renews = consequence.renews if consequence.renews == self._place.renews else ""
-        repeats = () if self._counts else consequence.repeats
-        refused.consequence = dataclasses.replace(consequence, renews=renews, repeats=repeats)
-        return refused
+        return self._judged(status, read_google_error(decode_body(body)), headers, body)
 
     def answer_headers(self, headers: Headers) -> Headers:
         """None: what Google sends belongs to its own connection."""
@@ -181,7 +175,16 @@ class GenerateExchange:
 
     def _refuse(self, error: GoogleError) -> UpstreamRefused:
         """The refusal of an error inside an answer of success."""
-        return self._refusal(status_of(error), error, (), b"")
+        return self._judged(status_of(error), error, (), b"")
+
+    def _judged(self, status: int, error: GoogleError | None, headers: Headers, body: bytes) -> UpstreamRefused:
+        refused = self._refusal(status, error, headers, body)
+        consequence = refused.consequence
+        # A key cannot be renewed, only what was signed in for can; and a count is sooner estimated than repeated.
+        renews = consequence.renews if consequence.renews == self._place.renews else ""
+        repeats = () if self._counts else consequence.repeats
+        refused.consequence = dataclasses.replace(consequence, renews=renews, repeats=repeats)
+        return refused
 
     def _mended_for(self, refusal: UpstreamRefused) -> Mended | None:
         if is_unsigned(refusal.message) and not self._mended.stand_ins:

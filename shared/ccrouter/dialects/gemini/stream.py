@@ -89,6 +89,9 @@ class GeminiDecoder:
         self._version: str | None = None
         self._pending: str | None = None
         self._thought: list[str] = []
+        self._thought_signature: str | None = None
+        """What the newest thoughts are signed with; Claude wants both back together."""
+        self._ids: set[str] = set()
         self._saw_tool = False
         self._partial: _Growing | None = None
 
@@ -125,7 +128,7 @@ class GeminiDecoder:
         assert reason is not None  # noqa: S101 - one of the two is set, see above
         if self._fails(reason):
             raise self._failure(reason)
-        if self._partial is not None:
+        if self._partial is not None and reason != finish.MAX_TOKENS:
             raise StreamBroken("The platform's answer ends inside a call.", consequence=CUT)
         if reason == finish.CONTINUATION and self._continue():
             return
@@ -184,11 +187,13 @@ class GeminiDecoder:
     def _thought_part(self, text: str, signature: str | None) -> None:
         if text:
             self._start()
+            if self._thought_signature is not None:
+                self._thought, self._thought_signature = [], None
             self._thought.append(text)
             if self._encoded.shows_thinking:
                 self._write.thinking(text)
         if signature is not None:
-            self._pending = signature
+            self._pending = self._thought_signature = signature
 
     def _text_part(self, text: str, signature: str | None) -> None:
         thinking_open = self._write.open == "thinking"
@@ -206,6 +211,8 @@ class GeminiDecoder:
             return
         self._start()
         self._sign_open()
+        # A signature belongs to the part right after it.
+        self._pending = None
         self._write.text(text)
 
     def _code_part(self, part: dict[str, Any]) -> None:
@@ -236,7 +243,8 @@ class GeminiDecoder:
     def _call(self, name: str, upstream_id: str | None, signature: str | None, arguments: dict[str, Any]) -> None:
         self._start()
         self._release_grounding()
-        tool_use_id = upstream_id or new_tool_id()
+        tool_use_id = upstream_id if upstream_id and upstream_id not in self._ids else new_tool_id()
+        self._ids.add(tool_use_id)
         remembered = self._sign_call(signature)
         if remembered is not None:
             self.remembered[tool_use_id] = remember(remembered)
@@ -247,25 +255,23 @@ class GeminiDecoder:
 
     def _sign_call(self, signature: str | None) -> Remembered | None:
         """Puts a call's signature into the thinking block before it; returns what the memory must keep of the call."""
-        write, claude = self._write, self._manner.claude
-        if claude:
-            signature = None
+        write = self._write
+        if self._manner.claude:
+            self._sign_open()
+            raw = self._thought_signature
+            return None if raw is None else Remembered("claude", self._model, raw, "".join(self._thought))
         if signature is not None and write.open == "thinking" and self._pending is None:
             self._pending = signature
-        thought_signature = self._pending
-        self._sign_open()
-        if signature is not None and signature != thought_signature and self._encoded.shows_thinking:
+        of_thought, self._pending = self._pending, None
+        if write.open == "thinking" and of_thought is not None:
+            write.sign(self._manner.carrier, of_thought)
+        if signature is not None and signature != of_thought and self._encoded.shows_thinking:
             write.close_block()
             write.thinking("")
             write.sign(self._manner.carrier, signature)
             write.close_block()
-        raw = signature or thought_signature
-        thinking, self._thought, self._pending = "".join(self._thought), [], None
-        if raw is None:
-            return None
-        if claude:
-            return Remembered("claude", self._model, raw, thinking)
-        return Remembered("gemini", self._model, raw)
+        raw = signature or of_thought
+        return None if raw is None else Remembered("gemini", self._model, raw)
 
     def _sign_open(self) -> None:
         """The open thinking block takes the pending signature."""
@@ -274,19 +280,17 @@ class GeminiDecoder:
             self._pending = None
 
     def _start(self) -> None:
-        if not self._write.started and self._grounding is None:
-            self._begin()
-
-    def _begin(self) -> None:
-        self._write.start(id=message_id(self._id), model=self._shown_model or self._version, usage=self._used.input())
+        if not self._write.started:
+            self._write.start(
+                id=message_id(self._id), model=self._shown_model or self._version, usage=self._used.input()
+            )
 
     def _holds_text(self) -> bool:
         return self._grounding is not None and self._grounding.has_text
 
     def _release_grounding(self) -> None:
         if self._grounding is not None and self._grounding.has_text:
-            if not self._write.started:
-                self._begin()
+            self._start()
             self._sign_open()
             self._grounding.release(self._write)
 
@@ -322,8 +326,7 @@ class GeminiDecoder:
 
     def _end(self, stop_reason: str, details: dict[str, Any] | None = None) -> None:
         write = self._write
-        if not write.started:
-            self._begin()
+        self._start()
         self._release_grounding()
         self._sign_open()
         estimated = not self._used
