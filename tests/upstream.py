@@ -18,6 +18,9 @@ CLOSE = "close"
 STALL = "stall"
 """In an answer's pieces: nothing more comes until the other side leaves."""
 
+_READ_WITHIN_S = 0.3
+"""How long the other side has to read what was sent before a reset: what it has not read by then, a reset discards."""
+
 Piece = bytes | float | str
 """Bytes to send, seconds to wait, or one of the words above."""
 
@@ -334,7 +337,7 @@ class FakeUpstream:
                 await left
                 return False
             elif piece == RESET:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_READ_WITHIN_S)
                 return _reset(writer)
             elif piece == CLOSE:
                 return False
