@@ -87,6 +87,8 @@ class Call:
                 estimated=facts.usage_estimated,
                 place=facts.place,
                 answered_as=facts.answered_as,
+                vendor=facts.vendor,
+                billed_usd=facts.billed_usd,
             )
         return True
 

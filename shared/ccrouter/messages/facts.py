@@ -1,5 +1,6 @@
 """What was read from an answer on its way: the gateway's and the meter's view of it, whatever the dialect."""
 
+from decimal import Decimal
 from typing import Any
 
 
@@ -22,3 +23,7 @@ class StreamFacts:
         """Where the platform was asked to compute (`global`, a geography, a region); None: prices do not differ."""
         self.answered_as: str | None = None
         """The model that the answer itself names."""
+        self.vendor: str | None = None
+        """Whose prices hold, where a platform leads to several vendors."""
+        self.billed_usd: Decimal | None = None
+        """What the vendor says that it bills."""

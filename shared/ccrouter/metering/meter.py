@@ -1,11 +1,12 @@
 """From what an answer said about itself to the usage and cost of its record."""
 
+from decimal import Decimal
 from typing import Any
 
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.messages.usage import bills, total_usage
 from ccrouter.metering.prices import PriceTable
-from ccrouter.metering.rating import rate
+from ccrouter.metering.rating import billed, rate
 from ccrouter.metering.record import CallRecord
 
 FREE_PLATFORMS = frozenset({"sandbox"})
@@ -22,24 +23,36 @@ def meter(
     estimated: bool = False,
     place: str | None = None,
     answered_as: str | None = None,
+    vendor: str | None = None,
+    billed_usd: Decimal | None = None,
 ) -> None:
     """Fills a record's usage and cost from the merged usage object of an answer.
 
     `final` is False where the answer broke off: the counts are then a lower bound and are priced as such.
     `estimated`: the platform named no counts, so they are our own estimate. `place` is where the platform was asked
     to compute: kept as the usage's `inference_geo`, so that the cost can be computed again. `answered_as` names the
-    model where the platform's address hides it.
+    model where the platform's address, or the name given to it there, hides it. `vendor` says whose prices hold where
+    the platform leads to several; `billed_usd` is what it bills by its own account; both are kept in the raw usage.
     """
     if not raw_usage:
         return
     if place is not None:
         raw_usage = {**raw_usage, "inference_geo": place}
+    if vendor is not None:
+        raw_usage = {**raw_usage, "vendor": vendor}
     parts = bills(raw_usage, only_1h=request.asks_only_1h_cache)
     record.usage = total_usage(parts)
     record.usage_raw = raw_usage
     record.usage_state = "partial" if not final else "estimated" if estimated else "final"
     if record.platform in FREE_PLATFORMS or record.platform is None or record.model is None:
         return
+    if billed_usd is not None:
+        record.usage_raw = {**raw_usage, "billed_usd": str(billed_usd)}
+        record.cost, record.cost_state = billed(billed_usd, vendor or record.platform), "priced"
+        return
     model = answered_as if answered_as is not None and record.model.startswith("arn:") else record.model
-    record.cost = rate(parts, record.platform, model, record.at, prices)
+    seller = vendor or record.platform
+    record.cost = rate(parts, seller, model, record.at, prices)
+    if record.cost is None and vendor is not None and answered_as is not None:
+        record.cost = rate(parts, seller, answered_as, record.at, prices)
     record.cost_state = "unpriced" if record.cost is None else "priced"

@@ -1,7 +1,7 @@
 """Dated price rows and how the one that applies is found; nothing about where rows come from."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 
@@ -21,9 +21,12 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The price of one model on one platform from `valid_from` until before `valid_until` (None: unbounded).
 
+    On the platform openai a vendor stands for the platform, since the same model costs something else with each.
+
     `long_rates` hold for every token of a request whose whole prompt exceeds `long_over_tokens`; `fast_rates` in fast
     mode. `us_factor` multiplies where the answer was made in the US on request (`inference_geo`); `place_factors` do so
     for other places by name, `*` for all but `global` that are not named.
+    `hours_utc` bounds the hours of a day, the second one excluded; such rows come before the one for the other hours.
     `web_search_usd` is the price of 1000 searches. `source` says where the numbers are from.
     """
 
@@ -32,6 +35,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rates: Rates
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    hours_utc: tuple[int, int] | None = None
     long_over_tokens: int | None = None
     long_rates: Rates | None = None
     fast_rates: Rates | None = None
@@ -42,8 +46,10 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def holds(self, at: datetime) -> bool:
         """Whether the row is in force at this moment."""
-        return (self.valid_from is None or self.valid_from <= at) and (
-            self.valid_until is None or at < self.valid_until
+        return (
+            (self.valid_from is None or self.valid_from <= at)
+            and (self.valid_until is None or at < self.valid_until)
+            and (self.hours_utc is None or self.hours_utc[0] <= at.astimezone(UTC).hour < self.hours_utc[1])
         )
 
 
@@ -81,6 +87,6 @@ def bare_name(model: str) -> str:
     name, on_bedrock = re.subn(r"^(?:[a-z-]+\.)?anthropic\.", "", name)
     if on_bedrock:
         name = re.sub(r"-v\d+(?::\d+)?$", "", name)
-    name = re.sub(r"(?:[-@]20\d{6}|-latest|@default)$", "", name)
+    name = re.sub(r"(?:[-@]20(?:\d{6}|\d\d-\d\d-\d\d)|-latest|@default)$", "", name)
     # claude-opus-4-0 is another name of claude-opus-4.
     return re.sub(r"(?<=-\d)-0$", "", name)

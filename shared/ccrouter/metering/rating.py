@@ -55,6 +55,12 @@ def prompt_cost(tokens: int, platform: str, model: str, at: datetime, table: Pri
     return _NOTHING if row is None else tokens * row.rates.input / _MILLION
 
 
+def billed(amount: Decimal, by: str) -> Cost:
+    """The cost that a vendor itself names with its answer."""
+    zero = dict.fromkeys(("input", "output", "cache_read", "cache_write"), _NOTHING)
+    return Cost(total=amount, **zero, other=amount, rates={"billed_by": by}, currency="USD", price_version="billed")
+
+
 def _rates_for(row: PriceRow, part: Bill) -> tuple[Rates, Decimal, dict[str, str]]:
     rates, factor = row.rates, _ONE
     notes: dict[str, str] = {}

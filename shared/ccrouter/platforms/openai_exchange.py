@@ -158,11 +158,14 @@ class OpenAiExchange:
         )
 
     def _writer(self) -> MessageWriter:
-        return MessageWriter(
+        vendor = self._asked.vendor
+        writer = MessageWriter(
             model=self._asked.model,
             input_tokens=estimate_input(self._ask.request.document),
             tag=ITEM if self._responses else TEXT,
         )
+        writer.facts.vendor = vendor.prices or vendor.name
+        return writer
 
     def _decoder(self, writer: MessageWriter) -> ChatDecoder | ResponsesDecoder:
         if self._responses:

@@ -3,7 +3,7 @@
 import importlib.metadata
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from sqlalchemy import Engine
@@ -17,8 +17,23 @@ if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice
 
 SOURCE = "genai-prices"
-_PLATFORMS = {"anthropic": ("anthropic", "claude-"), "google": ("gemini", "gemini-")}
-"""For each provider of the package whose prices are list prices: our platform, and how its models' names begin."""
+_PLATFORMS = {
+    "anthropic": ("anthropic", "claude-"),
+    "google": ("gemini", "gemini-"),
+    "openai": ("openai", ""),
+    "deepseek": ("deepseek", ""),
+    "moonshotai": ("moonshot", ""),
+    "zai": ("zai", ""),
+    "minimax": ("minimax", ""),
+    "x-ai": ("xai", ""),
+    "mistral": ("mistral", ""),
+    "groq": ("groq", ""),
+    "together": ("together", ""),
+    "fireworks": ("fireworks", ""),
+}
+"""For each provider of the package whose prices are list prices: our platform or vendor, and how its models' names
+begin. OpenRouter is not here: it says itself what it bills."""
+_FAST: tuple[dict[str, str], ...] = ({"speed": "fast"}, {"service_tier": "priority"})
 _RETIRED_BANDS = frozenset({"claude-sonnet-4-5"})
 """Models whose long-context band the package still lists, though it ended with the 1M beta (§11.4)."""
 _CLASSES = {
@@ -47,7 +62,8 @@ def genai_table() -> PriceTable:
     for provider in data_snapshot.get_snapshot().providers:
         platform, prefix = _PLATFORMS.get(provider.id, ("", ""))
         for model in provider.models if platform else ():
-            name = bare_name(model.id)
+            # A date in the names of others may stand for a price of its own.
+            name = bare_name(model.id) if prefix else model.id.lower()
             if not name.startswith(prefix) or not _has_rates(model):
                 continue
             rows[platform, name] = _merged(_rows_of(platform, name, model), builtin.get((platform, name), []))
@@ -60,9 +76,16 @@ def _rows_of(platform: str, name: str, model: "ModelInfo") -> list[PriceRow]:
     """One row for every price the package dates, oldest first."""
     if not isinstance(model.prices, list):
         return [_row(platform, name, model, model.prices, None, None)]
-    dated = sorted(((_start(price), price.prices) for price in model.prices), key=lambda item: item[0] or _EPOCH)
+    hourly = [(hours, price.prices) for price in model.prices if (hours := _hours(price)) is not None]
+    daily = [(_start(price), price.prices) for price in model.prices if _hours(price) is None]
+    dated = sorted(daily, key=lambda item: item[0] or _EPOCH)
     ends = [start for start, _ in dated[1:]] + [None]
-    return [_row(platform, name, model, price, start, end) for (start, price), end in zip(dated, ends, strict=True)]
+    newest = dated[-1][0] if dated else None
+    return [
+        # Hours hold from the newest price on, as the package's own comments have it.
+        msgspec.structs.replace(_row(platform, name, model, price, newest, None), hours_utc=hours)
+        for hours, price in hourly
+    ] + [_row(platform, name, model, price, start, end) for (start, price), end in zip(dated, ends, strict=True)]
 
 
 def _has_rates(model: "ModelInfo") -> bool:
@@ -79,13 +102,23 @@ def _start(price: "ConditionalPrice") -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+def _hours(price: "ConditionalPrice") -> tuple[int, int] | None:
+    """The hours of a day that a price is for, None for all."""
+    first, last = getattr(price.constraint, "start_time", None), getattr(price.constraint, "end_time", None)
+    return None if first is None or last is None else (first.hour, last.hour)
+
+
 def _row(
     platform: str, name: str, model: "ModelInfo", price: "ModelPrice", start: datetime | None, end: datetime | None
 ) -> PriceRow:
     base, over, long = _rates(price)
     if name in _RETIRED_BANDS:
         over, long = None, None
-    fast = [variant.prices for variant in model.price_variants or [] if variant.when == {"speed": "fast"}]
+    fast = [
+        variant.prices
+        for variant in model.price_variants or []
+        if variant.when in _FAST and variant.prices.input_mtok is not None and variant.prices.output_mtok is not None
+    ]
     return PriceRow(
         platform=platform,
         model=name,
@@ -130,8 +163,20 @@ def _merged(synced: list[PriceRow], own: list[PriceRow]) -> list[PriceRow]:
         msgspec.structs.replace(
             row,
             us_factor=us_factor,
-            fast_rates=row.fast_rates or own[-1].fast_rates,
+            rates=_with_long_writes(row.rates, own[-1].rates),
+            long_rates=_with_long_writes(row.long_rates, own[-1].long_rates),
+            fast_rates=_with_long_writes(row.fast_rates, own[-1].fast_rates) or own[-1].fast_rates,
             web_search_usd=searches if row.web_search_usd is None else row.web_search_usd,
         )
         for row in synced
     ]
+
+
+_AnyRates = TypeVar("_AnyRates", Rates, Rates | None)
+
+
+def _with_long_writes(synced: _AnyRates, own: Rates | None) -> _AnyRates:
+    """The package does not know the price of OpenAI's cache writes that live for twelve hours."""
+    if synced is None or own is None or synced.cache_write_1h is not None:
+        return synced
+    return msgspec.structs.replace(synced, cache_write_1h=own.cache_write_1h)

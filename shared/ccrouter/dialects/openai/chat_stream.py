@@ -15,7 +15,7 @@ from ccrouter.dialects.openai.inline_think import ThinkSplitter
 from ccrouter.dialects.openai.reasoning import details_payload, remembered_details, remembered_text
 from ccrouter.dialects.openai.repair import repaired
 from ccrouter.dialects.openai.thinking import DETAILS
-from ccrouter.dialects.openai.usage import chat_usage
+from ccrouter.dialects.openai.usage import billed_usd, chat_usage
 from ccrouter.errors import StreamBroken
 from ccrouter.http import HttpRequest
 from ccrouter.messages.estimate import estimate_output
@@ -48,6 +48,7 @@ class ChatDecoder:
         self._documents = Documents()
         self._calls = ChatCalls(writer, asked.names)
         self._usage: dict[str, Any] = {}
+        self._tier = ""
         self._finish: str | None = None
         self._stop_sequence: str | None = None
         self._refusal: list[str] = []
@@ -110,6 +111,8 @@ class ChatDecoder:
         for name in self._head:
             if isinstance(value := document.get(name), str) and value:
                 self._head[name] = value
+        if isinstance(tier := document.get("service_tier"), str):
+            self._tier = tier
         if isinstance(usage := document.get("usage"), dict):
             self._usage = usage
         choices = document.get("choices")
@@ -212,6 +215,7 @@ class ChatDecoder:
 
     def _start(self) -> None:
         if not self._writer.started:
+            self._writer.facts.answered_as = self._head["model"]
             self._writer.start(id=message_id(self._head["id"]), model=self._head["model"])
 
     def _end(self) -> None:
@@ -224,6 +228,9 @@ class ChatDecoder:
         self._remember()
         reason, details = self._stop()
         usage, estimated = chat_usage(self._usage), False
+        if self._tier == "priority":
+            usage["speed"] = "fast"
+        self._writer.facts.billed_usd = billed_usd(self._usage) if self._asked.vendor.says_cost else None
         if not self._usage:
             usage, estimated = {"output_tokens": estimate_output(self._writer.written)}, True
         self._writer.finish(

@@ -146,6 +146,7 @@ class ResponsesDecoder:
 
     def _start(self) -> None:
         if not self._writer.started:
+            self._writer.facts.answered_as = self._head["model"]
             self._writer.start(id=message_id(self._head["id"]), model=self._head["model"])
 
     def _text(self, text: str, *, refused: bool) -> None:
@@ -241,6 +242,8 @@ class ResponsesDecoder:
             counts = responses_usage(usage)
         else:
             counts, estimated = {"output_tokens": estimate_output(self._writer.written)}, True
+        if response.get("service_tier") == "priority":
+            counts["speed"] = "fast"
         self._writer.finish(reason, counts, stop_details=details, estimated=estimated)
 
     def _stop(self, end: Event, response: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:

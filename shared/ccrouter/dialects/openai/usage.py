@@ -1,5 +1,6 @@
 """Token counts of both APIs as Anthropic counts them (openai-compatible.md §7)."""
 
+from decimal import Decimal
 from typing import Any
 
 _HIGHEST = 10**12
@@ -54,6 +55,14 @@ def responses_usage(usage: dict[str, Any]) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": min(long, written),
         }
     return counts
+
+
+def billed_usd(usage: dict[str, Any]) -> Decimal | None:
+    """The price that OpenRouter names with its counts."""
+    cost = usage.get("cost")
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < _HIGHEST:
+        return None
+    return Decimal(str(cost))
 
 
 def _counts(prompt: int, cached: int, written: int, output: int, reasoning: int) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     short_ids: bool = False
     """Whether tool call ids must be nine letters or digits."""
     tokenize: Literal["none", "input_tokens", "tokenize", "estimate"] = "none"
+    prices: str | None = None
+    """Whose list prices hold; None: its own."""
+    says_cost: bool = False
+    """Whether `usage.cost` is what it bills, in USD."""
     source: str
 
 
@@ -88,6 +92,7 @@ _ROWS: tuple[Vendor, ...] = (
         hosts=(".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
         key_header="api-key",
         store=False,
+        prices="openai",
         source="learn.microsoft.com/azure/foundry/openai/api-version-lifecycle, checked 2026-11-23",
     ),
     Vendor(
@@ -101,6 +106,7 @@ _ROWS: tuple[Vendor, ...] = (
         files=True,
         top_k=True,
         user=True,
+        says_cost=True,
         source="openrouter.ai/docs/guides/best-practices/reasoning-tokens, checked 2026-11-23",
     ),
     Vendor(
