@@ -35,13 +35,10 @@ def reading(router: RunningRouter, secret: str) -> Iterator[tuple[httpx2.Respons
 
 
 def test_the_first_event_arrives_before_the_second_is_sent(router: RunningRouter) -> None:
-    """Nothing is buffered on the way."""
-    router.upstream.script = [sse(EVENTS[0], 0.5, *EVENTS[1:])]
-    began = time.monotonic()
+    """Nothing is buffered on the way: it comes although the second is never sent."""
+    router.upstream.script = [sse(EVENTS[0], STALL)]
     with reading(router, router.new_key()) as (_answer, pieces):
         assert EVENTS[0] == next(pieces)
-        assert time.monotonic() - began < 0.4
-        assert b"".join(EVENTS[1:]) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
