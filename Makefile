@@ -9,7 +9,7 @@ RUN := .venv
 TEST := .venv-test
 PIP := bin/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: help run test lint types unit format lock clean test-tools
+.PHONY: help run test lint types unit platforms format lock clean test-tools
 -include tests/tools.mk
 
 help: ## Show this list
@@ -30,6 +30,9 @@ types: $(TEST)/.ready ## Check types
 
 unit: $(TEST)/.ready test-tools ## Run the tests
 	$(TEST)/bin/pytest -n auto --dist loadgroup
+
+platforms: $(TEST)/.ready ## Write the table of docs/platforms.md anew
+	$(TEST)/bin/pytest -q tests/platforms/test_table.py --write-platforms
 
 format: $(TEST)/.ready ## Format the code
 	$(TEST)/bin/ruff format .

@@ -1,5 +1,8 @@
 """Fixtures that several rooms of tests share."""
 
+import pytest
+
+from tests.platforms.running import emulators, written_cells
 from tests.services import (
     _shared_platform,
     _shared_router,
@@ -19,9 +22,16 @@ __all__ = [
     "_shared_upstream",
     "database_url",
     "embedded",
+    "emulators",
     "engine",
     "platform",
     "router",
     "upstream",
     "vault",
+    "written_cells",
 ]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How the table in the documentation is renewed: `make platforms`."""
+    parser.addoption("--write-platforms", action="store_true", help="write docs/platforms.md instead of checking it")

@@ -144,10 +144,14 @@ class RunningRouter:
 
     def key_for(self, platform: str, auth: dict[str, Any], model: str, **fields: Any) -> str:
         """The secret of a key whose requests all go to a new credential of this platform; `fields` are its own."""
-        fields = {"name": f"c-{uuid.uuid4().hex}", **fields}
+        made = self.new_credential(platform, auth, **{"name": f"c-{uuid.uuid4().hex}", **fields})
+        return self.new_key({"default": [{"platform": platform, "model": model, "credential_id": made}]})
+
+    def new_credential(self, platform: str, auth: dict[str, Any], **fields: Any) -> str:
+        """The id of a new credential, in use at once."""
         made = credentials.create(self.services.engine, self.services.vault, platform, auth, fields)
         self.services.directory._routing = None
-        return self.new_key({"default": [{"platform": platform, "model": model, "credential_id": made.id}]})
+        return made.id
 
     def client(self, **headers: str) -> httpx2.Client:
         """An HTTP client for the router's address."""

@@ -77,8 +77,8 @@ def test_a_tool_loop_runs(router: RunningRouter, bedrock: BedrockEmulator, strea
             "bedrock", "ok", streams, "final", "priced",
         )  # fmt: skip
         assert (row["usage"]["input_tokens"], row["usage"]["output_tokens"]) == (20, 9)
-        # 20 × 2 and 9 × 10 USD a million, a tenth more in a geography.
-        assert row["cost"]["total"].rstrip("0") == "0.000143"
+        # 20 × 2, 8 × 0.10 and 9 × 10 USD a million, a tenth more in a geography.
+        assert row["cost"]["total"].rstrip("0") == "0.00014388"
         assert row["cost"]["rates"]["inference_geo"] == "us × 1.10"
 
 

@@ -64,7 +64,7 @@ def test_a_tool_loop_runs(router: RunningRouter, vertex: VertexClaudeEmulator, s
         assert (row["platform"], row["status"], row["stream"], row["usage_state"], row["cost_state"]) == (
             "vertex", "ok", streams, "final", "priced",
         )  # fmt: skip
-        assert row["cost"]["total"].rstrip("0") == ("0.00013" if region == "global" else "0.000143")
+        assert row["cost"]["total"].rstrip("0") == ("0.0001308" if region == "global" else "0.00014388")
 
 
 @pytest.mark.parametrize("scenario", ["text", "thinking", "parallel_tools", "midstream_error"])

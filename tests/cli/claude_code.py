@@ -79,17 +79,21 @@ def run_claude(
     secret: str,
     sink: ConnectSink,
     *,
+    prompt: str = "hello",
     output: str = "json",
+    home: str | None = None,
+    work: str | None = None,
     arguments: tuple[str, ...] = (),
     **environment: str,
 ) -> Outcome:
-    """One `claude -p hello` run in a folder and with a home of its own, its environment begun from nothing."""
+    """One `claude -p` run, its environment begun from nothing; in a folder and with a home of its own unless given."""
     with (
-        tempfile.TemporaryDirectory(prefix="ccr-cli-") as home,
-        tempfile.TemporaryDirectory(prefix="ccr-work-") as work,
+        tempfile.TemporaryDirectory(prefix="ccr-cli-") as own_home,
+        tempfile.TemporaryDirectory(prefix="ccr-work-") as own_work,
     ):
+        home, work = home or own_home, work or own_work
         done = subprocess.run(
-            [PROGRAM, "-p", "hello", "--output-format", output, "--dangerously-skip-permissions", *arguments],
+            [PROGRAM, "-p", prompt, "--output-format", output, "--dangerously-skip-permissions", *arguments],
             cwd=work,
             env={
                 "PATH": os.environ["PATH"],

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from tests.emulators.gemini import Refusal, bad, google_error
-from tests.emulators.gemini_model import SCENARIOS, Answers, Call, joined, problem_of, signature_of
+from tests.emulators.gemini_model import SCENARIOS, Answers, joined, problem_of, signature_of
 from tests.emulators.google_json import REQUEST, unknown_name
 from tests.emulators.server import STALL, Emulator, Seen
 
@@ -58,7 +58,6 @@ class AntigravityEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call: Call | None = None
         self.refusals: list[Refusal] = []
         self.tokens = 0
         self.revoked = False
@@ -93,7 +92,7 @@ class AntigravityEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.call, self.revoked = [], [], None, False
+        self._scenes, self.refusals, self.revoked = [], [], False
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -145,7 +144,7 @@ class AntigravityEmulator(Emulator):
         scene = self._scenes.pop(0) if self._scenes else "text"
         if scene == "tool_loop" and not self._scenes:
             self._scenes = ["tool_loop"]
-        answers = Answers(model, body, self.call, claude="claude" in model)
+        answers = Answers(model, body, self.next_call(scene), claude="claude" in model)
         if verb == "generateContent":
             return web.json_response({"response": joined(list(answers.chunks(scene))), "traceId": "trace-1"})
         if request.query.get("alt") != "sse" or seen.headers.get("accept") != "text/event-stream":

@@ -78,7 +78,6 @@ class BedrockEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call: tuple[str, dict[str, Any]] | None = None
         self.refusals: list[tuple[str, int, str]] = []
         self.counts = True
         self._scenes: list[str] = []
@@ -91,7 +90,7 @@ class BedrockEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.call, self.counts = [], [], None, True
+        self._scenes, self.refusals, self.counts = [], [], True
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -115,7 +114,7 @@ class BedrockEmulator(Emulator):
         scene = self._scenes.pop(0) if self._scenes else "text"
         if scene == "tool_loop" and not self._scenes:
             self._scenes = ["tool_loop"]
-        whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.call)
+        whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.next_call(scene))
         if not streams:
             return web.json_response(
                 whole | {"amazon-bedrock-guardrailAction": "NONE"},

@@ -3,12 +3,13 @@
 The lists are written from the platforms' documentation a second time, so that they do not repeat the router's mistakes.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop")
+SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "tool_call")
 
 TOP = {
     "anthropic_version",
@@ -28,8 +29,11 @@ TOP = {
     "context_management",
     "safeguards",
 }
+_NUMBERS = itertools.count(1)
+"""Every message has an id of its own: Claude Code takes what has one id for one message."""
 _OTHERS_REASONING = re.compile(r'"(?:signature|data)": "px1:')
 """Reasoning state of other models; in a text the same letters are only letters."""
+THINKING = {"type": "thinking", "thinking": "Let me see, 6 times 7.", "signature": "EpACCkYICBgCKkAbbbb=="}
 TOOL = {"name", "description", "input_schema", "cache_control", "type"}
 
 
@@ -149,7 +153,7 @@ def _cache_problems(path: str, item: dict[str, Any], version: tuple[int, int]) -
 def message(blocks: list[dict[str, Any]], stop_reason: str, *, prefix: str) -> dict[str, Any]:
     """A whole message; `prefix` is the platform's mark in ids."""
     return {
-        "id": f"msg_{prefix}_1",
+        "id": f"msg_{prefix}_{next(_NUMBERS)}",
         "type": "message",
         "role": "assistant",
         "model": "claude-sonnet-5-5",
@@ -159,7 +163,7 @@ def message(blocks: list[dict[str, Any]], stop_reason: str, *, prefix: str) -> d
         "usage": {
             "input_tokens": 20,
             "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "cache_read_input_tokens": 8,
             "output_tokens": 9,
         },
     }
@@ -200,8 +204,7 @@ def answer(
     """The whole message of a scenario; `call` is what `tool_loop` calls until a result is there."""
     text = {"type": "text", "text": "Here is the answer: ☁️ 42."}
     if scenario == "thinking":
-        thinking = {"type": "thinking", "thinking": "Let me see, 6 times 7.", "signature": "EpACCkYICBgCKkAbbbb=="}
-        return message([thinking, text], "end_turn", prefix=prefix)
+        return message([THINKING, text], "end_turn", prefix=prefix)
     if scenario == "parallel_tools":
         names = [tool["name"] for tool in body.get("tools") or ()] or ["first", "second"]
         calls = [
@@ -209,12 +212,13 @@ def answer(
             for index, name in enumerate((names * 2)[:2])
         ]
         return message([text, *calls], "tool_use", prefix=prefix)
-    if scenario == "tool_loop" and not _has_result(body):
+    if scenario == "tool_call" or (scenario == "tool_loop" and not _has_result(body)):
         offered = [tool["name"] for tool in body.get("tools") or ()]
         name, arguments = call or (offered[0], {})
         assert name in offered, f"{name} was not offered: {offered}"
-        used = {"type": "tool_use", "id": f"toolu_{prefix}_1", "name": name, "input": arguments}
-        return message([used], "tool_use", prefix=prefix)
+        thinks = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+        used = {"type": "tool_use", "id": f"toolu_{prefix}_{len(body['messages'])}", "name": name, "input": arguments}
+        return message([*([THINKING] if thinks else []), used], "tool_use", prefix=prefix)
     return message([text], "end_turn", prefix=prefix)
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from tests.emulators.gemini_model import SCENARIOS, Answers, Call, joined, problem_of
+from tests.emulators.gemini_model import SCENARIOS, Answers, joined, problem_of
 from tests.emulators.google_json import REQUEST, unknown_name
 from tests.emulators.server import CUT, STALL, Emulator, Seen
 
@@ -49,7 +49,6 @@ class GeminiEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call: Call | None = None
         self.refusals: list[Refusal] = []
         self._scenes: list[str] = []
         self._random = random.Random(11)
@@ -61,7 +60,7 @@ class GeminiEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.call = [], [], None
+        self._scenes, self.refusals = [], []
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -92,7 +91,7 @@ class GeminiEmulator(Emulator):
             delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}
             return _refuse(google_error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", delay))
         scene = self._next_scene()
-        chunks = self._special(model, body) or list(Answers(model, body, self.call).chunks(scene))
+        chunks = self._special(model, body) or list(Answers(model, body, self.next_call(scene)).chunks(scene))
         if verb == "generateContent":
             return web.json_response(joined(chunks))
         if request.query.get("alt") != "sse":

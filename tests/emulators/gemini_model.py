@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop")
+SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "tool_call")
 STAND_IN = "skip_thought_signature_validator"
+_NUMBERS = itertools.count(1)
 _SECRET = b"the emulator's own"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 _DATA = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
@@ -120,6 +122,8 @@ class Answers:
 
     def __init__(self, model: str, body: dict[str, Any], call: Call | None, *, claude: bool = False) -> None:
         self._model = model
+        # Every answer has an id of its own: Claude Code takes what has one id for one message.
+        self._id = f"Emu{next(_NUMBERS)}"
         self._body = body
         self._call = call
         self._claude = claude
@@ -132,7 +136,7 @@ class Answers:
             for number, name in enumerate((names * 2)[:2]):
                 yield self._chunk(self._called(name, {"n": number}, first=number == 0, number=number))
             yield self._end()
-        elif scenario == "tool_loop" and not self._has_result():
+        elif scenario == "tool_call" or (scenario == "tool_loop" and not self._has_result()):
             name, arguments = self._call or (self._offered()[0], {})
             assert name in self._offered(), f"{name} was not offered: {self._offered()}"
             yield self._chunk(self._called(name, arguments, first=True, number=0))
@@ -154,7 +158,7 @@ class Answers:
 
     def _thoughts(self, scenario: str) -> Iterator[dict[str, Any]]:
         config = self._body.get("generationConfig", {}).get("thinkingConfig", {})
-        if scenario in ("thinking", "parallel_tools", "tool_loop") and config.get("includeThoughts"):
+        if scenario in ("thinking", "parallel_tools", "tool_loop", "tool_call") and config.get("includeThoughts"):
             text = "Let me see, 6 times 7."
             yield self._chunk({"text": text[:9], "thought": True})
             yield self._chunk({"text": text[9:], "thought": True})
@@ -202,7 +206,7 @@ class Answers:
                 "totalTokenCount": 29,
             },
             "modelVersion": self._model,
-            "responseId": "Emu0001",
+            "responseId": self._id,
         }
 
     def _end(self, **more: Any) -> dict[str, Any]:

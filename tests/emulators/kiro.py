@@ -18,7 +18,7 @@ __all__ = ["FIXTURES", "KiroEmulator", "event", "problems_of"]
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kiro"
 PROFILE = "arn:aws:codewhisperer:us-east-1:123456789012:profile/EMULATED"
-_SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "cut")
+_SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "tool_call", "cut")
 _ERRORS = {
     case["name"]: case["upstream"]
     for case in map(json.loads, (FIXTURES / "30_http_errors.jsonl").read_text().splitlines())
@@ -46,7 +46,8 @@ class KiroEmulator(KiroTokens):
     (endless until the router leaves), `cut` (the connection breaks inside a frame), `tool_loop` (calls `call`, a
     tool's name and arguments, or the first tool that is offered; answers with text once a result is there), a
     fixture's name (its bytes), or the name of a line of the HTTP errors. `profiles` are what ListAvailableProfiles
-    knows; `needs_profile` refuses requests that name none of them; `native` lets the models think by themselves.
+    knows; `needs_profile` refuses requests that name none of them; `native` lets the models think
+    by themselves, then also before a call.
     """
 
     platform = "kiro"
@@ -56,7 +57,6 @@ class KiroEmulator(KiroTokens):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call: tuple[str, dict[str, Any]] | None = None
         self.profiles: list[str] = []
         self.is_builder_id = self.needs_profile = self.native = False
         self.next_reset = 0.0
@@ -78,7 +78,7 @@ class KiroEmulator(KiroTokens):
     def reset(self) -> None:
         super().reset()
         self.reset_tokens()
-        self._scenes, self.call, self.profiles, self.next_reset = [], None, [], 0.0
+        self._scenes, self.profiles, self.next_reset = [], [], 0.0
         self.is_builder_id = self.needs_profile = self.native = False
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -142,16 +142,18 @@ class KiroEmulator(KiroTokens):
         if scene == "thinking" and "<thinking_mode>" in whole:
             yield event("assistantResponseEvent", content="<thinking>\nLet me see, 6 times")
             yield event("assistantResponseEvent", content=" 7.</thinking>\n\n")
-        elif scene == "thinking":
+        elif scene == "thinking" or (
+            scene in ("tool_loop", "tool_call") and "thinking" in body.get("additionalModelRequestFields", {})
+        ):
             signature = f"signature-{len(self._signed)}"
             self._signed[signature] = "Let me see, 6 times 7."
             yield event("reasoningContentEvent", text="Let me see, ")
             yield event("reasoningContentEvent", text="6 times 7.")
             yield event("reasoningContentEvent", signature=signature)
-        if scene == "tool_loop" and "toolResults" not in context:
-            name, arguments = self.call or (offered[0], {})
+        if scene == "tool_call" or (scene == "tool_loop" and "toolResults" not in context):
+            name, arguments = self.next_call(scene) or (offered[0], {})
             assert name in offered, f"{name} was not offered: {offered}"
-            yield from _call("tooluse_1", name, arguments)
+            yield from _call(f"tooluse_{len(self.seen)}", name, arguments)
         else:
             yield event("assistantResponseEvent", content="Here is the answer: ")
             if scene == "midstream_error":

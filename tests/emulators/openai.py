@@ -14,7 +14,7 @@ from tests.emulators.server import CUT, STALL, Emulator, Seen
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "openai"
 KEY = "sk-openai-emulator"
-SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop")
+SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "tool_call")
 _CHAT = {
     "text": "01_text",
     "parallel_tools": "02_parallel_tools",
@@ -59,7 +59,6 @@ class OpenAiEmulator(Emulator):
         self._random = random.Random(11)
         self._scenes: list[str] = []
         self.refusals: list[tuple[int, dict[str, Any]]] = []
-        self.call: tuple[str, dict[str, Any]] | None = None
         self.counts = True
 
     def script(self, *scenarios: str) -> None:
@@ -69,7 +68,7 @@ class OpenAiEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.call, self.counts = [], [], None, True
+        self._scenes, self.refusals, self.counts = [], [], True
 
     def at(self, vendor: str) -> str:
         """The base_url of a vendor."""
@@ -113,14 +112,15 @@ class OpenAiEmulator(Emulator):
         scene = self._scenes.pop(0) if self._scenes else "text"
         if scene == "tool_loop" and not self._scenes:
             self._scenes = ["tool_loop"]
+        call = self.next_call(scene)
         if not body.get("stream"):
             whole = responses_whole if responses else chat_whole
-            return web.json_response(whole(scene, body, self.call), headers={"x-request-id": "request-1"})
+            return web.json_response(whole(scene, body, call), headers={"x-request-id": "request-1"})
         names = _RESPONSES if responses else _CHAT
         if scene in names:
             data = (FIXTURES / f"{names[scene]}.sse").read_bytes()
         else:
-            data = (responses_stream if responses else chat_stream)(scene, body, self.call)
+            data = (responses_stream if responses else chat_stream)(scene, body, call)
         chunks = self._chopped(data, model, scene)
         return await self.stream(request, seen, "text/event-stream; charset=utf-8", chunks)
 

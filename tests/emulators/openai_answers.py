@@ -1,17 +1,25 @@
 """Answers of an address that speaks OpenAI's API, as documents and as streams."""
 
+import itertools
 import json
 from typing import Any
 
 Call = tuple[str, dict[str, Any]]
-USAGE = {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29}
+USAGE = {
+    "prompt_tokens": 28,
+    "prompt_tokens_details": {"cached_tokens": 8},
+    "completion_tokens": 9,
+    "total_tokens": 37,
+}
 RESPONSES_USAGE = {
-    "input_tokens": 20,
-    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "input_tokens": 28,
+    "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 0},
     "output_tokens": 9,
     "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 29,
+    "total_tokens": 37,
 }
+_NUMBERS = itertools.count(1)
+"""Every answer has an id of its own: Claude Code takes what has one id for one message."""
 TEXT = "Here is the answer: ☁️ 42."
 THOUGHT = "Let me see, 6 times 7."
 
@@ -24,7 +32,7 @@ def _calls(scene: str, body: dict[str, Any], call: Call | None) -> list[Call]:
         item.get("role") == "tool" or item.get("type") == "function_call_output"
         for item in body.get("messages") or body.get("input") or ()
     )
-    if scene != "tool_loop" or answered or not body.get("tools"):
+    if scene != "tool_call" and (scene != "tool_loop" or answered or not body.get("tools")):
         return []
     if call is not None:
         return [call]
@@ -34,17 +42,22 @@ def _calls(scene: str, body: dict[str, Any], call: Call | None) -> list[Call]:
 
 def chat_whole(scene: str, body: dict[str, Any], call: Call | None) -> dict[str, Any]:
     """A chat completion."""
-    calls = _calls(scene, body, call)
+    calls, answer = _calls(scene, body, call), next(_NUMBERS)
     message: dict[str, Any] = {"role": "assistant", "content": None if calls else TEXT}
-    if scene == "thinking":
+    reasons = body.get("thinking") == {"type": "enabled"}
+    if scene == "thinking" or (reasons and scene in ("tool_loop", "tool_call")):
         message["reasoning_content"] = THOUGHT
     if calls:
         message["tool_calls"] = [
-            {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            {
+                "id": f"call_{answer}_{number}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
             for number, (name, arguments) in enumerate(calls)
         ]
     return {
-        "id": "chatcmpl-1",
+        "id": f"chatcmpl-{answer}",
         "object": "chat.completion",
         "created": 1795400000,
         "model": body["model"],
@@ -79,8 +92,8 @@ def chat_stream(scene: str, body: dict[str, Any], call: Call | None) -> bytes:
 def responses_whole(scene: str, body: dict[str, Any], call: Call | None) -> dict[str, Any]:
     """A response."""
     output: list[dict[str, Any]] = []
-    calls = _calls(scene, body, call)
-    if scene in ("thinking", "tool_loop"):
+    calls, answer = _calls(scene, body, call), next(_NUMBERS)
+    if scene in ("thinking", "tool_loop", "tool_call"):
         shows = "summary" in body.get("reasoning", {})
         summary = [{"type": "summary_text", "text": THOUGHT}] if shows else []
         output.append({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": "gAAAA-emulated"})
@@ -89,7 +102,7 @@ def responses_whole(scene: str, body: dict[str, Any], call: Call | None) -> dict
             {
                 "id": f"fc_{number}",
                 "type": "function_call",
-                "call_id": f"call_{number}",
+                "call_id": f"call_{answer}_{number}",
                 "name": name,
                 "arguments": json.dumps(arguments),
                 "status": "completed",
@@ -99,7 +112,7 @@ def responses_whole(scene: str, body: dict[str, Any], call: Call | None) -> dict
         part = {"type": "output_text", "text": TEXT, "annotations": []}
         output.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
     return {
-        "id": "resp_1",
+        "id": f"resp_{answer}",
         "object": "response",
         "created_at": 1795400000,
         "status": "completed",

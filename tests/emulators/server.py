@@ -16,6 +16,9 @@ CUT = "cut"
 STALL = "stall"
 """In a script of chunks: nothing more comes until the other side leaves."""
 
+Call = tuple[str, dict[str, Any]]
+"""A tool's name and its arguments."""
+
 
 @dataclass
 class Seen:
@@ -44,6 +47,10 @@ class Emulator:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.violations: list[str] = []
+        self.call: Call | None = None
+        """What `tool_loop` calls; without one the first tool that is offered."""
+        self.calls: list[Call] = []
+        """What `tool_call` calls, one after another, whatever results have come."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -53,10 +60,19 @@ class Emulator:
         """The addresses of the service."""
         raise LookupError(f"{type(self).__name__} has no routes")
 
+    def script(self, *scenarios: str) -> None:
+        """What the next requests get, in order; afterwards text."""
+        raise LookupError(f"{type(self).__name__} plays no scenarios")
+
     def reset(self) -> None:
         """Forgets what was seen."""
         self.seen.clear()
         self.violations.clear()
+        self.call, self.calls = None, []
+
+    def next_call(self, scene: str) -> Call | None:
+        """What a scene calls."""
+        return self.calls.pop(0) if scene == "tool_call" and self.calls else self.call
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -71,7 +71,6 @@ class VertexClaudeEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call: tuple[str, dict[str, Any]] | None = None
         self.refusals: list[tuple[int, Any]] = []
         self.counting_places = {"global", "us-east5"}
         self._scenes: list[str] = []
@@ -84,7 +83,7 @@ class VertexClaudeEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.call = [], [], None
+        self._scenes, self.refusals = [], []
         self.counting_places = {"global", "us-east5"}
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -118,7 +117,7 @@ class VertexClaudeEmulator(Emulator):
         scene = self._scenes.pop(0) if self._scenes else "text"
         if scene == "tool_loop" and not self._scenes:
             self._scenes = ["tool_loop"]
-        whole = claude.answer(scene, body, prefix="vrtx", call=self.call)
+        whole = claude.answer(scene, body, prefix="vrtx", call=self.next_call(scene))
         if not streams:
             return web.json_response(whole, headers={"request-id": "req_vrtx_1"})
         data = b"".join(_events(whole, scene))
