@@ -18,8 +18,11 @@ from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord, decode_record, encode_record
 from ccrouter.platforms.contract import MESSAGES, Ask, Media
 from ccrouter.ports import Lease, Outside, RoutingData
+from ccrouter.routing.condition import Failure
 from ccrouter.routing.mapping import Mapping as ModelMapping
 from ccrouter.routing.mapping import read_mapping
+from ccrouter.routing.plan import Candidate
+from ccrouter.routing.pool import Pool
 from ccrouter.tokens import StandingAccess
 
 SILENCE = None
@@ -111,6 +114,40 @@ class FakeMedia:
         return self.media[url]
 
 
+class FakeStates:
+    """A pool of this process alone, with a clock that stands still until a test moves it."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self.pool = Pool()
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return self.pool.choose(candidates, self.now)
+
+    def begin(self, candidate: Candidate) -> float:
+        self.pool.begin(candidate, self.now)
+        return self.now
+
+    def failed(self, credential: Credential, failure: Failure) -> None:
+        self.pool.failed(credential.id, failure, self.now)
+
+    def succeeded(self, credential: Credential, model: str, began_s: float) -> None:
+        self.pool.succeeded(credential.id, model, began_s)
+
+
+class FakeConversations:
+    """Remembers in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, frozenset[str]] = {}
+
+    async def answered_by(self, conversation: str) -> frozenset[str]:
+        return self.kept.get(conversation, frozenset())
+
+    def note(self, conversation: str, credential_id: str) -> None:
+        self.kept[conversation] = self.kept.get(conversation, frozenset()) | {credential_id}
+
+
 class NoLimits:
     """Admits everything."""
 
@@ -133,6 +170,8 @@ def outside(directory: "FakeDirectory", upstream: "ScriptedUpstream", log: "List
         call_log=log,
         sign_ins=StandingAccess(),
         memory=FakeMemory(),
+        states=FakeStates(),
+        conversations=FakeConversations(),
         media=FakeMedia(),
     )
 

@@ -133,6 +133,21 @@ class RunningRouter:
         keys.create(self.services.engine, self.admin.id, secret, values)
         return secret
 
+    def begin_anew(self) -> None:
+        """Lifts every block and ends every cool-down, so that nothing of an earlier failure is left."""
+        states, engine = self.services.states, self.services.engine
+        give_up = time.monotonic() + 5
+        while states._work is not None and not states._work.done() and time.monotonic() < give_up:
+            time.sleep(0.005)
+        for item in credentials.find(engine, limit=200).items:
+            if item.blocked_at is not None:
+                credentials.unblock(engine, item.id)
+        for credential_id in list(states.known):
+            self.services.begin_anew(credential_id)
+        while states.known and time.monotonic() < give_up:
+            time.sleep(0.005)
+        self.services.directory._routing = None
+
     def key_for_platform(self, url: str) -> str:
         """The secret of a key whose requests go to another platform at this address, and to no other."""
         name = f"m-{uuid.uuid4().hex}"
@@ -260,6 +275,8 @@ def router(_shared_router: RunningRouter) -> Iterator[RunningRouter]:
     """The router of this test process, its fake platform without a script; the platform's checks must all hold."""
     _shared_router.upstream.reset()
     yield _shared_router
+    if _shared_router.services.states.known:
+        _shared_router.begin_anew()
     assert _shared_router.upstream.violations == [], _shared_router.upstream.violations
 
 

@@ -14,6 +14,11 @@ def epoch_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def epoch_s() -> float:
+    """Seconds since 1970, for moments that several processes compare."""
+    return time.time()
+
+
 def monotonic_s() -> float:
     """Seconds of a clock that never jumps, for durations and time limits."""
     return time.monotonic()

@@ -9,6 +9,7 @@
     │   ├── PermissionDenied          403 permission_error
     │   ├── NotFound                  404 not_found_error
     │   ├── RequestTooLarge           413 request_too_large
+    │   ├── QuotaUsedUp               429 rate_limit_error, every account's quota is used up
     │   ├── InternalFault             500 api_error
     │   ├── BadGateway                502 api_error
     │   ├── Unavailable               503 api_error
@@ -97,6 +98,15 @@ class NotFound(ApiError):
 
 class RequestTooLarge(ApiError):
     status, kind = 413, "request_too_large"
+
+
+class QuotaUsedUp(ApiError):
+    """The quotas of all accounts that could answer are used up; the message says until when."""
+
+    status, kind = 429, "rate_limit_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, extra=NO_RETRY)
 
 
 class InternalFault(ApiError):
@@ -225,14 +235,23 @@ class UpstreamRefused(UpstreamError):
         self.on_credential = on_credential
 
 
+_TROUBLES = {
+    "rate_limit_error": Trouble.THROTTLED,
+    "overloaded_error": Trouble.THROTTLED,
+    "invalid_request_error": Trouble.NONE,
+    "not_found_error": Trouble.NONE,
+    "request_too_large": Trouble.NONE,
+}
+"""What an error says of the credential where there is no status to tell; any other is a fault of the platform."""
+
+
 class AnsweredWithError(UpstreamError):
     """The status said success, but the body (or a stream's first event) is an error."""
 
     outcome = "error_in_answer"
 
     def __init__(self, kind: str, message: str) -> None:
-        throttled = kind in ("rate_limit_error", "overloaded_error")
-        trouble = Trouble.THROTTLED if throttled else Trouble.FAULT
+        trouble = _TROUBLES.get(kind, Trouble.FAULT)
         super().__init__(message, kind=kind, consequence=Consequence(trouble))
 
 

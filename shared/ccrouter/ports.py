@@ -11,7 +11,9 @@ from ccrouter.http import Headers, HttpRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
 from ccrouter.platforms.contract import Media
+from ccrouter.routing.condition import Failure
 from ccrouter.routing.mapping import Mapping as ModelMapping
+from ccrouter.routing.plan import Candidate
 
 
 class UpstreamResponse(Protocol):
@@ -49,7 +51,7 @@ class RoutingData:
     """What routing and pricing need to know, at most 5 seconds old."""
 
     credentials: Sequence[Credential]
-    """Enabled credentials of all platforms, highest priority first."""
+    """Enabled credentials of all platforms, the blocked ones too, highest priority first."""
     default_mapping: ModelMapping
     prices: PriceTable
 
@@ -124,6 +126,33 @@ class ReasoningMemory(Protocol):
         """Keeps what a platform will want back."""
 
 
+class CredentialStates(Protocol):
+    """How the credentials fare: who cools down, who is blocked (`routing/pool.py`). Nothing here waits or raises more
+    than it says; what other processes have seen is at most a second old while requests come."""
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates to try now, best first. Raises QuotaUsedUp or Unavailable where all are blocked."""
+
+    def begin(self, candidate: Candidate) -> float:
+        """A try begins; returns the moment, for its outcome."""
+
+    def failed(self, credential: Credential, failure: Failure) -> None:
+        """A try failed. A block is kept for all processes."""
+
+    def succeeded(self, credential: Credential, model: str, began_s: float) -> None:
+        """A try that began then was answered."""
+
+
+class ConversationMemory(Protocol):
+    """Which credentials have answered a conversation in the last 24 hours. Never raises."""
+
+    async def answered_by(self, conversation: str) -> frozenset[str]:
+        """Their ids; nothing where nobody knows."""
+
+    def note(self, conversation: str, credential_id: str) -> None:
+        """One more answer. Does not wait."""
+
+
 class FetchMedia(Protocol):
     """Brings images and documents for platforms that do not fetch URLs themselves."""
 
@@ -141,6 +170,8 @@ class Outside:
     call_log: CallLog
     sign_ins: SignIns
     memory: ReasoningMemory
+    states: CredentialStates
+    conversations: ConversationMemory
     media: FetchMedia
 
 

@@ -5,6 +5,7 @@ imported where they are made.
 """
 
 import asyncio
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ccrouter.errors import StorageAway
 from ccrouter.gateway import Gateway
 from ccrouter.media import UpstreamMedia
 from ccrouter.ports import Outside
+from ccrouter.routing.pool import Conditions
 from ccrouter.tokens import StandingAccess
 from ccrouter.upstream import AiohttpUpstream
 
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ccrouter.storage.call_log import DbCallLog
+    from ccrouter.storage.conversations import RedisConversations
     from ccrouter.storage.crossing import ThreadCrossing
     from ccrouter.storage.directory import CachedDirectory
     from ccrouter.storage.limits import RedisLimiter
     from ccrouter.storage.refusals import RedisRefusalCap
+    from ccrouter.storage.states import SharedStates
+
+_log = logging.getLogger(__name__)
 
 _READY_FOR_S = 1.0
 """How long an answer about readiness is reused: a load balancer's questions must not become the database's load."""
@@ -117,6 +123,20 @@ class Services:
         return RedisLimiter(self.engine, self.crossing, self.redis)
 
     @cached_property
+    def states(self) -> "SharedStates":
+        """Who cools down, who is blocked."""
+        from ccrouter.storage.states import SharedStates
+
+        return SharedStates(self.engine, self.crossing, self.redis)
+
+    @cached_property
+    def conversations(self) -> "RedisConversations":
+        """Which credentials answered a conversation."""
+        from ccrouter.storage.conversations import RedisConversations
+
+        return RedisConversations(self.redis)
+
+    @cached_property
     def outside(self) -> Outside:
         """What the story of a request needs, all together."""
         from ccrouter.storage.reasoning import RedisReasoningMemory
@@ -128,6 +148,8 @@ class Services:
             call_log=self.call_log,
             sign_ins=StandingAccess(),
             memory=RedisReasoningMemory(self.redis, self.vault),
+            states=self.states,
+            conversations=self.conversations,
             media=UpstreamMedia(self.upstream),
         )
 
@@ -142,6 +164,29 @@ class Services:
 
         forget_key(self.redis_sync, digest)
 
+    def conditions(self) -> Conditions:
+        """How the credentials fare, for threads: as all processes know it, or this one while Redis is away."""
+        from redis.exceptions import RedisError
+
+        from ccrouter.storage.states import read_shared
+
+        try:
+            return read_shared(self.redis_sync)
+        except (RedisError, OSError):
+            return self.states.known
+
+    def begin_anew(self, credential_id: str) -> None:
+        """Forgets how a credential fared; other processes do within a second, where Redis can tell them."""
+        from redis.exceptions import RedisError
+
+        from ccrouter.storage.states import forget_shared
+
+        self.states.forget(credential_id)
+        try:
+            forget_shared(self.redis_sync, credential_id)
+        except (RedisError, OSError) as error:
+            _log.warning("Redis does not answer (%s); cool-downs end by themselves elsewhere", type(error).__name__)
+
     async def start(self) -> None:
         """What must run beside the requests: the log's writer, which first replays what an earlier run left."""
         await self.call_log.start()
@@ -153,6 +198,10 @@ class Services:
             await self.call_log.close()
         if "limits" in made:
             await self.limits.close()
+        if "states" in made:
+            await self.states.close()
+        if "conversations" in made:
+            await self.conversations.close()
         if "upstream" in made:
             await self.upstream.close()
         if "redis" in made:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from ccrouter.credentials.kinds import Block
 from ccrouter.credentials.vault import Vault, new_master_key, read_master_key
 from ccrouter.storage import credentials
 
@@ -48,12 +49,25 @@ def test_another_secret_lifts_a_block_and_a_change_of_name_does_not(engine: Engi
     made = credentials.create(engine, vault, "anthropic", {"api_key": "one"}, {"name": "one"})
     assert credentials.block(engine, made.id, "terms")
     assert credentials.change(engine, vault, made.id, {"name": "renamed"})
-    assert credentials.in_use(engine, vault) == []
+    assert [item.block for item in credentials.in_use(engine, vault)] == [Block("terms")]
     found = credentials.get(engine, made.id)
     assert found is not None
     assert found.blocked_reason == "terms"
     assert credentials.change(engine, vault, made.id, {}, auth={"api_key": "two"})
-    assert [item.auth for item in credentials.in_use(engine, vault)] == [{"api_key": "two"}]
+    assert [(item.auth, item.block) for item in credentials.in_use(engine, vault)] == [({"api_key": "two"}, None)]
+
+
+def test_a_block_of_what_has_changed_meanwhile_is_none(engine: Engine, vault: Vault) -> None:
+    """What was refused was another secret; and a block is lifted by hand."""
+    made = credentials.create(engine, vault, "anthropic", {"api_key": "one"}, {"name": "one"})
+    assert credentials.change(engine, vault, made.id, {}, auth={"api_key": "two"})
+    assert not credentials.block(engine, made.id, "401", if_updated_at=made.updated_at)
+    (item,) = credentials.in_use(engine, vault)
+    assert item.block is None
+    assert credentials.block(engine, made.id, "401", if_updated_at=item.version)
+    assert credentials.unblock(engine, made.id)
+    assert [item.block for item in credentials.in_use(engine, vault)] == [None]
+    assert not credentials.unblock(engine, NO_ID)
 
 
 def test_credentials_are_listed_by_platform(engine: Engine, vault: Vault) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.raw_platform import closed_port
 from tests.services import an_admin
 
 from ccrouter.access.keys import digest, new_secret
+from ccrouter.credentials.kinds import Block
 from ccrouter.credentials.vault import Vault, new_master_key, read_master_key
 from ccrouter.embedded import EmbeddedServices
 from ccrouter.errors import StorageAway
@@ -248,11 +250,13 @@ def a_credential(engine: Engine, vault: Vault, name: str, **fields: Any) -> str:
 def test_routing_knows_the_credentials_that_may_be_used(
     engine: Engine, vault: Vault, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Highest priority first, opened; not those that are disabled, blocked, deleted, or sealed by another key."""
+    """Highest priority first, opened; not those that are disabled, deleted, or sealed by another key. A blocked one
+    says why and until when, so that clients can be told."""
     a_credential(engine, vault, "low", models=["a"])
     a_credential(engine, vault, "high", priority=5, base_url="https://x.example", weight=3)
     a_credential(engine, vault, "disabled", enabled=False)
-    credentials.block(engine, a_credential(engine, vault, "blocked"), "terms")
+    until = datetime(2030, 1, 2, tzinfo=UTC)
+    credentials.block(engine, a_credential(engine, vault, "blocked", priority=1), "used up", until=until)
     credentials.soft_delete(engine, a_credential(engine, vault, "deleted"))
     a_credential(engine, Vault(read_master_key(new_master_key())), "foreign")
 
@@ -260,11 +264,12 @@ def test_routing_knows_the_credentials_that_may_be_used(
         return (await found.routing()).credentials
 
     with caplog.at_level(logging.ERROR):
-        high, low = ask(read)
+        high, blocked, low = ask(read)
     assert (high.name, high.base_url, high.weight, high.auth) == (
         "high", "https://x.example", 3, {"api_key": "secret-high"},
     )  # fmt: skip
     assert (low.name, low.models, low.open_network) == ("low", ("a",), False)
+    assert (blocked.name, blocked.block, low.block) == ("blocked", Block("used up", until.timestamp()), None)
     assert "foreign" in caplog.text
     assert "secret-" not in repr(high)
 

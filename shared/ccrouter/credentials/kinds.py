@@ -2,10 +2,19 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why a credential is out of use; `until_s` (seconds since 1970) where it comes back by itself."""
+
+    reason: str
+    until_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +22,8 @@ class Credential:
     """A credential, decrypted, as an attempt needs it.
 
     `auth` holds the secret members, `options` the open ones; `models` None admits every model.
-    `open_network` is set for an address that comes from the operator's environment.
+    `open_network` is set for an address that comes from the operator's environment. `block` may have ended meanwhile.
+    `version` is the moment of its last change.
     """
 
     id: str
@@ -26,6 +36,8 @@ class Credential:
     weight: int = 1
     models: tuple[str, ...] | None = None
     open_network: bool = False
+    block: Block | None = None
+    version: datetime | None = None
 
 
 class AuthError(ValueError):

@@ -28,6 +28,8 @@ class Call:
     facts: StreamFacts = field(default_factory=StreamFacts)
     prices: PriceTable | None = None
     recorded: bool = False
+    try_began_s: float = 0.0
+    """When the try under way began, by the clock of `ports.CredentialStates`."""
     lease: Lease | None = None
     """Its place under the key's limits, until the record is written."""
 

@@ -1,5 +1,6 @@
 """Trying a credential with a real request, told and recorded like any other."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ccrouter.access.keys import ApiKey
@@ -14,7 +15,9 @@ from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
 from ccrouter.platforms.contract import MESSAGES, Ask
 from ccrouter.ports import Outside, RoutingData
+from ccrouter.routing.condition import Failure
 from ccrouter.routing.mapping import Mapping, Target
+from ccrouter.routing.plan import Candidate
 
 _BODY = b'{"model":"%s","max_tokens":1,"messages":[{"role":"user","content":"Hello"}]}'
 _HEADERS: Headers = (("anthropic-version", "2023-06-01"), ("content-type", "application/json"))
@@ -51,7 +54,7 @@ async def probe(
         expires_at=None,
         mapping=Mapping(default=(Target(credential.platform, model, credential_id=credential.id),)),
     )
-    gateway = Gateway(replace(outside, directory=_OneCredential(credential, prices)))
+    gateway = Gateway(replace(outside, directory=_OneCredential(credential, prices), states=_Unnoted()))
     ask = Ask(MESSAGES, MessagesRequest(_BODY.replace(b"%s", model.encode())), _HEADERS, "")
     await gateway.answer(Call(record, monotonic_s()), ask, key, _Unread())
     return record
@@ -62,13 +65,29 @@ class _OneCredential:
 
     def __init__(self, credential: Credential, prices: PriceTable) -> None:
         # Its list of models says what requests use it for, not what it may be tried with.
-        self._routing = RoutingData([replace(credential, models=None)], Mapping(), prices)
+        self._routing = RoutingData([replace(credential, models=None, block=None)], Mapping(), prices)
 
     async def find_key(self, digest: str) -> None:
         return None
 
     async def routing(self) -> RoutingData:
         return self._routing
+
+
+class _Unnoted:
+    """States (`ports.CredentialStates`) under which all is tried, and a trial changes nothing for others."""
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return list(candidates)
+
+    def begin(self, candidate: Candidate) -> float:
+        return 0.0
+
+    def failed(self, credential: Credential, failure: Failure) -> None:
+        """The row says so."""
+
+    def succeeded(self, credential: Credential, model: str, began_s: float) -> None:
+        """The row says so."""
 
 
 class _Unread:

@@ -17,6 +17,7 @@ from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, ro
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
 from ccrouter.gateway.once_more import OnceMore
+from ccrouter.gateway.outcomes import Outcomes
 from ccrouter.gateway.relay import Relay
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
@@ -41,6 +42,7 @@ class Gateway:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
+        self._outcomes = Outcomes(outside)
 
     async def answer(self, call: Call, ask: Ask, key: ApiKey, reply: Reply) -> None:
         """Answers a request of a valid key and writes its record.
@@ -102,16 +104,19 @@ class Gateway:
         call.prices = routing.prices
         resolution = resolve(model, key.mapping, routing.default_mapping)
         record.slot, record.rule = resolution.slot, resolution.rule
-        candidates = plan(model, resolution, key.mapping, routing.credentials, call.conversation)
+        planned = plan(model, resolution, key.mapping, routing.credentials, call.conversation)
+        candidates = self._outside.states.choose(planned)
         record.timings.admission_ms = call.since_arrival_ms()
         await self._admit(call, ask, key, candidates[0])
         position = 0
         while True:
             candidate = candidates[position]
             is_last = position == len(candidates) - 1
+            call.try_began_s = self._outside.states.begin(candidate)
             try:
                 await self._try(call, ask, candidate, reply, may_fall_back=not is_last)
             except UpstreamError as failure:
+                self._outcomes.failed(call, candidate, failure)
                 following = next_position(candidates, position, failure.verdict)
                 if following is None:
                     await self._fail(call, failure, candidate, reply)
@@ -144,6 +149,7 @@ class Gateway:
             await self._send_canned(call, candidate, answer, reply)
             return
         once_more = OnceMore()
+        ask = await self._outcomes.told_of_moves(ask, candidate)
         credential = await self._signed_in(call, candidate, credential)
         opened = await self._open(ask, target, credential)
         while True:
@@ -222,6 +228,7 @@ class Gateway:
                     remember=lambda remembered: self._outside.memory.remember(ask.key_id, remembered),
                 )
                 await relay.run(exchange)
+                self._outcomes.answered(call, ask, candidate, attempt)
             finally:
                 (relay.response if relay else response).close()
         except UpstreamError as failure:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Engine, func, insert, select, update
 
 from ccrouter.clock import utc_now
-from ccrouter.credentials.kinds import Credential
+from ccrouter.credentials.kinds import Block, Credential
 from ccrouter.credentials.vault import Vault, VaultError
 from ccrouter.ids import uuid7
 from ccrouter.storage.rows import Page, read_page, uuid_of
@@ -24,7 +24,10 @@ FROM_ENVIRONMENT = "environment"
 
 
 class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as stored, without its secret. `origin`: api or environment."""
+    """A credential as stored, without its secret. `origin`: api or environment.
+
+    A block with `blocked_until` ends by itself; one without holds until it is lifted.
+    """
 
     id: str
     platform: str
@@ -42,6 +45,10 @@ class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    blocked_until: datetime | None
+
+
+_UNBLOCKED = {"blocked_reason": None, "blocked_at": None, "blocked_until": None}
 
 
 def create(
@@ -99,7 +106,7 @@ def change(
     """
     values = dict(_checked(fields))
     if auth is not None:
-        values |= {"auth_sealed": _seal(vault, credential_id, auth), "blocked_reason": None, "blocked_at": None}
+        values |= {"auth_sealed": _seal(vault, credential_id, auth), **_UNBLOCKED}
     return _update(engine, credential_id, values, if_updated_at)
 
 
@@ -108,9 +115,25 @@ def soft_delete(engine: Engine, credential_id: str, *, if_updated_at: datetime |
     return _update(engine, credential_id, {"deleted_at": utc_now()}, if_updated_at)
 
 
-def block(engine: Engine, credential_id: str, reason: str) -> bool:
-    """Takes a credential out of use until somebody gives it another secret or lifts the block."""
-    return _update(engine, credential_id, {"blocked_reason": reason, "blocked_at": utc_now()}, None)
+def block(
+    engine: Engine,
+    credential_id: str,
+    reason: str,
+    *,
+    until: datetime | None = None,
+    if_updated_at: datetime | None = None,
+) -> bool:
+    """Takes a credential out of use until then, or until somebody gives it another secret or lifts the block.
+
+    False where it has changed since `if_updated_at`: what was refused may not be what it holds now.
+    """
+    values = {"blocked_reason": reason, "blocked_at": utc_now(), "blocked_until": until}
+    return _update(engine, credential_id, values, if_updated_at)
+
+
+def unblock(engine: Engine, credential_id: str) -> bool:
+    """Lifts a block; False where there is no such credential."""
+    return _update(engine, credential_id, dict(_UNBLOCKED), None)
 
 
 def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | None:
@@ -123,14 +146,14 @@ def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | N
 
 
 def in_use(engine: Engine, vault: Vault) -> list[Credential]:
-    """All credentials that requests may use, with their secrets, highest priority first.
+    """All enabled credentials with their secrets, highest priority first; those that are blocked say so.
 
     One whose secret cannot be opened is left out and named in the log: the others must not suffer for it.
     """
     with engine.connect() as connection:
         rows = connection.execute(
             select(credentials)
-            .where(credentials.c.enabled, credentials.c.blocked_at.is_(None), credentials.c.deleted_at.is_(None))
+            .where(credentials.c.enabled, credentials.c.deleted_at.is_(None))
             .order_by(credentials.c.priority.desc(), credentials.c.id)
         ).all()
     opened = []
@@ -176,9 +199,8 @@ def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_u
                 .values(
                     auth_sealed=_seal(vault, str(row.id), auth),
                     base_url=base_url,
-                    blocked_reason=None,
-                    blocked_at=None,
                     updated_at=func.clock_timestamp(),
+                    **_UNBLOCKED,
                 )
             )
 
@@ -219,7 +241,15 @@ def _opened(vault: Vault, row: Any) -> Credential:
         weight=row.weight,
         models=None if row.models is None else tuple(row.models),
         open_network=row.origin == FROM_ENVIRONMENT,
+        block=_block_of(row),
+        version=row.updated_at,
     )
+
+
+def _block_of(row: Any) -> Block | None:
+    if row.blocked_at is None:
+        return None
+    return Block(row.blocked_reason or "", None if row.blocked_until is None else row.blocked_until.timestamp())
 
 
 def _credential_of(row: Any) -> StoredCredential:

@@ -117,6 +117,7 @@ credentials = Table(
     _made("created_at"),
     _made("updated_at"),
     _moment("deleted_at"),
+    _moment("blocked_until"),
 )
 
 settings = Table(

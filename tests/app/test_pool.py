@@ -1,0 +1,280 @@
+"""Several credentials behind one key, on a real router: hops, cool-downs, blocks, and the way back."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from tests.app.asking import STREAMED, ask, assert_own_error, row_of
+from tests.services import UPSTREAM_SECRET, RunningRouter
+from tests.upstream import Answer, FakeUpstream, error, event, json_answer, message, says, sse
+
+from ccrouter.clock import epoch_s
+from ccrouter.ids import uuid7
+from ccrouter.storage import credentials
+
+THROTTLED = error(429, "rate_limit_error", "slow down", retry_after="30")
+BROKEN = error(500, "api_error", "broken")
+FAILED_AT_ONCE = sse(event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}))
+THINKS = {
+    "role": "assistant",
+    "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}, {"type": "text", "text": "x"}],
+}
+
+
+@dataclass
+class Pair:
+    """Two platforms behind one router, each with a credential; the router's clock can be moved on."""
+
+    router: RunningRouter
+    first: FakeUpstream
+    second: FakeUpstream
+    ids: tuple[str, str]
+    secret: str
+    ahead_s: float = 0.0
+
+    def ask(self, conversation: str = "c", *, body: Any = None, secret: str = "") -> httpx2.Response:
+        """One request."""
+        return ask(self.router, secret or self.secret, body or STREAMED, x_claude_code_session_id=conversation)
+
+    def hops(self, answer: httpx2.Response) -> list[tuple[str, str, int | None]]:
+        """The attempts of a request's row."""
+        attempts = row_of(self.router, answer)["attempts"]
+        return [(attempt["credential"]["name"], attempt["outcome"], attempt["status"]) for attempt in attempts]
+
+    def wait_for_block(self, credential_id: str) -> credentials.StoredCredential:
+        """The credential as stored, once its block has arrived in the database."""
+        give_up = time.monotonic() + 5
+        while True:
+            found = credentials.get(self.router.services.engine, credential_id)
+            assert found is not None
+            if found.blocked_at is not None or time.monotonic() > give_up:
+                return found
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def second() -> Iterator[FakeUpstream]:
+    """Another platform."""
+    with FakeUpstream(UPSTREAM_SECRET) as platform:
+        yield platform
+
+
+@pytest.fixture
+def pair(
+    router: RunningRouter, upstream: FakeUpstream, second: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Pair]:
+    """A preferred credential and one that stands in for it, serving a model of their own."""
+    model = f"m-{uuid7().hex}"
+    services = router.services
+    made = []
+    for name, platform, priority in (("first", upstream, 2), ("second", second, 1)):
+        fields = {"name": name, "base_url": platform.url, "models": [model], "priority": priority}
+        auth = {"api_key": UPSTREAM_SECRET}
+        made.append(credentials.create(services.engine, services.vault, "anthropic", auth, fields).id)
+        platform.otherwise = says(f"from {name}")
+    # That one serves every model; here only these two are there.
+    credentials.change(services.engine, services.vault, router.credential_id, {"enabled": False})
+    services.directory._routing = None
+    secret = router.new_key({"opus": [{"platform": "anthropic", "model": model}]})
+    found = Pair(router, upstream, second, (made[0], made[1]), secret)
+    monkeypatch.setattr(services.states, "_clock", lambda: epoch_s() + found.ahead_s)
+    yield found
+    for credential_id in made:
+        credentials.soft_delete(services.engine, credential_id)
+    credentials.change(services.engine, services.vault, router.credential_id, {"enabled": True})
+    services.directory._routing = None
+
+
+FIRST, SECOND = ("first", "ok", 200), ("second", "ok", 200)
+
+
+def test_when_one_credential_is_killed_the_request_succeeds_and_the_row_shows_the_hop(pair: Pair) -> None:
+    """The client notices nothing."""
+    assert "from first" in pair.ask().text
+    pair.first.otherwise = error(503, "api_error", "gone")
+    answer = pair.ask()
+    assert answer.status_code == 200
+    assert "from second" in answer.text
+    assert pair.hops(answer) == [("first", "refused", 503), SECOND]
+
+
+def test_a_cool_down_is_kept_and_the_preferred_credential_comes_back(pair: Pair) -> None:
+    """Not asked until the time it named, then asked first again."""
+    pair.first.script = [THROTTLED]
+    assert pair.hops(pair.ask()) == [("first", "refused", 429), SECOND]
+    for conversation in ("c", "d"):
+        assert pair.hops(pair.ask(conversation)) == [SECOND]
+    pair.ahead_s = 29.0
+    assert pair.hops(pair.ask()) == [SECOND]
+    pair.ahead_s = 31.0
+    assert pair.hops(pair.ask()) == [FIRST]
+    assert pair.hops(pair.ask("d")) == [FIRST]
+
+
+def test_a_chain_skips_a_target_that_cools_down(pair: Pair) -> None:
+    """Also where the credentials are targets of their own."""
+    model = credentials.get(pair.router.services.engine, pair.ids[0])
+    assert model is not None
+    assert model.models is not None
+    chain = [{"platform": "anthropic", "model": model.models[0], "credential_id": each} for each in pair.ids]
+    secret = pair.router.new_key({"opus": chain})
+    pair.first.script = [THROTTLED]
+    assert pair.hops(pair.ask(secret=secret)) == [("first", "refused", 429), SECOND]
+    assert pair.hops(pair.ask(secret=secret)) == [SECOND]
+
+
+@pytest.mark.parametrize("answer", [FAILED_AT_ONCE, sse(event("ping", {"type": "ping"}))], ids=["error", "cut"])
+def test_a_success_whose_first_event_is_an_error_is_a_failure(pair: Pair, answer: Answer) -> None:
+    """The next credential answers; what says that it is busy is left alone for five seconds."""
+    pair.first.script = [answer]
+    first = pair.ask()
+    assert "from second" in first.text
+    outcomes = [hop[1] for hop in pair.hops(first)]
+    assert outcomes == [("error_in_answer" if answer is FAILED_AT_ONCE else "broken"), "ok"]
+    if answer is FAILED_AT_ONCE:
+        assert pair.hops(pair.ask()) == [SECOND]
+        pair.ahead_s = 6.0
+    assert pair.hops(pair.ask()) == [FIRST]
+
+
+def test_faults_bench_a_credential_only_when_two_conversations_see_them(pair: Pair) -> None:
+    """One conversation may be its own fault, however often it fails."""
+    pair.first.script = [BROKEN] * 5
+    for _ in range(4):
+        assert pair.hops(pair.ask("one")) == [("first", "refused", 500), SECOND]
+    assert pair.hops(pair.ask("two")) == [("first", "refused", 500), SECOND]
+    assert pair.hops(pair.ask("one")) == [SECOND]
+    pair.ahead_s = 6.0
+    assert pair.hops(pair.ask("one")) == [FIRST]
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_fault_of_the_request_cools_nothing(pair: Pair, status: int) -> None:
+    """One bad conversation must not bench a credential."""
+    pair.first.script = [error(status, "invalid_request_error", "bad")] * 4
+    for conversation in "abcd":
+        assert pair.ask(conversation).status_code == status
+    assert pair.hops(pair.ask()) == [FIRST]
+
+
+def test_a_refusal_blocks_and_asks_no_other_account_of_the_platform(pair: Pair) -> None:
+    """The client gets our 503; the reason is stored for everybody, and the next request goes to the other account."""
+    pair.first.script = [error(403, "permission_error", "Your account has been suspended.")]
+    refused = pair.ask()
+    assert "administrator" in assert_own_error(refused, 503, "api_error")
+    assert refused.headers["x-should-retry"] == "false"
+    assert pair.second.seen == []
+    stored = pair.wait_for_block(pair.ids[0])
+    assert (stored.blocked_reason, stored.blocked_until) == ("Your account has been suspended.", None)
+    assert pair.hops(pair.ask()) == [SECOND]
+
+
+def test_a_refusal_goes_on_to_a_target_of_another_platform(pair: Pair) -> None:
+    """The chain's next place answers."""
+    pair.first.script = [error(403, "permission_error", "Your account has been suspended.")]
+    chain = [
+        {"platform": "anthropic", "model": "m", "credential_id": pair.ids[0]},
+        {"platform": "sandbox", "model": "sandbox"},
+    ]
+    services, model = pair.router.services, f"m-{uuid7().hex}"
+    credentials.change(services.engine, services.vault, pair.ids[0], {"models": [model]})
+    services.directory._routing = None
+    chain[0]["model"] = model
+    answer = pair.ask(secret=pair.router.new_key({"opus": chain}))
+    assert answer.status_code == 200
+    platforms = [(attempt["platform"], attempt["outcome"]) for attempt in row_of(pair.router, answer)["attempts"]]
+    assert platforms == [("anthropic", "refused"), ("sandbox", "ok")]
+
+
+def test_where_all_are_blocked_the_client_is_told_not_to_repeat(pair: Pair) -> None:
+    """503 where somebody must act; 429 with the time where a quota fills again."""
+    refusal = error(402, "billing_error", "pay first")
+    pair.first.script, pair.second.script = [refusal], [refusal]
+    assert_own_error(pair.ask(), 503, "api_error")
+    again = pair.ask()
+    assert "blocked" in assert_own_error(again, 503, "api_error")
+    assert again.headers["x-should-retry"] == "false"
+    assert (len(pair.first.seen), len(pair.second.seen)) == (1, 1)
+
+
+def test_a_used_up_quota_is_told_with_its_reset(pair: Pair) -> None:
+    """Nobody is asked in vain until then, and the block ends by itself."""
+    document = {
+        "type": "error",
+        "error": {
+            "type": "rate_limit_error",
+            "message": "spent",
+            "details": {"error_code": "enforced_spend_limit_reached"},
+        },
+    }
+    used_up = json_answer(document, 429, [("retry-after", "7200")])
+    pair.first.script, pair.second.script = [used_up], [used_up]
+    assert pair.ask().status_code == 429
+    answer = pair.ask()
+    assert "filled again at" in assert_own_error(answer, 429, "rate_limit_error")
+    assert answer.headers["x-should-retry"] == "false"
+    assert "retry-after" not in answer.headers
+    assert (len(pair.first.seen), len(pair.second.seen)) == (1, 1)
+    assert pair.wait_for_block(pair.ids[0]).blocked_until is not None
+    pair.ahead_s = 7300.0
+    assert pair.hops(pair.ask()) == [FIRST]
+
+
+def test_a_single_credential_behaves_as_if_no_router_were_there(pair: Pair) -> None:
+    """Its errors are relayed, each time, also while it cools down."""
+    secret = pair.router.key_for_platform(pair.first.url)
+    pair.first.otherwise = THROTTLED
+    pair.first.violations = []
+    for _ in range(3):
+        answer = pair.ask(secret=secret)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+        assert answer.json()["error"]["message"] == "slow down"
+    assert len(pair.first.seen) == 3
+    # That key's credential has another secret than this platform checks for.
+    pair.first.violations = []
+
+
+def test_conversations_are_shared_out_by_weight_and_stay(pair: Pair) -> None:
+    """Among equals; a conversation finds its credential again, as the prompt cache needs it."""
+    services = pair.router.services
+    for credential_id, weight in zip(pair.ids, (1, 3), strict=True):
+        credentials.change(services.engine, services.vault, credential_id, {"priority": 1, "weight": weight})
+    services.directory._routing = None
+    for number in range(40):
+        pair.ask(f"conversation-{number}", body=None)
+    shared = len(pair.second.seen)
+    assert 20 <= shared <= 39
+    for number in range(40):
+        pair.ask(f"conversation-{number}")
+    assert (len(pair.first.seen), len(pair.second.seen)) == (2 * (40 - shared), 2 * shared)
+
+
+def test_a_conversation_that_moved_is_healed_of_foreign_thinking_once(pair: Pair) -> None:
+    """A 400 about a signature is repeated without thinking where the conversation was answered elsewhere, else
+    relayed: Claude Code heals it."""
+    objection = error(400, "invalid_request_error", "messages.1.content.0: Invalid `signature` in `thinking` block")
+    history = [{"role": "user", "content": "hi"}, THINKS, {"role": "user", "content": "go on"}]
+    body = STREAMED | {"messages": history}
+    pair.first.script = [objection]
+    assert pair.ask("stays", body=body).status_code == 400
+    pair.first.reset()
+    pair.first.script = [THROTTLED]
+    assert pair.hops(pair.ask("moves")) == [("first", "refused", 429), SECOND]
+    pair.ahead_s = 31.0
+    pair.first.reset()
+    pair.first.script = [objection]
+    answer = pair.ask("moves", body=body)
+    assert answer.status_code == 200
+    assert pair.hops(answer) == [("first", "refused", 400), FIRST]
+    assert b"signature" not in pair.first.seen[-1].body
+
+
+def test_a_whole_answer_hops_like_a_stream(pair: Pair) -> None:
+    """JSON asked for, JSON given."""
+    pair.first.script = [THROTTLED]
+    pair.second.otherwise = json_answer(message("whole"))
+    answer = pair.ask(body={**STREAMED, "stream": False})
+    assert answer.json()["content"][0]["text"] == "whole"
