@@ -78,7 +78,7 @@ class OpenAiExchange:
         way = self._asked.vendor.tokenize
         if (self._place.address, self._asked.model) in self._uncountable:
             return False
-        return way in ("tokenize", "estimate") or (way == "input_tokens" and self._responses)
+        return way == "input_tokens" if self._responses else way in ("tokenize", "estimate")
 
     def request(self) -> HttpRequest:
         """The request: a message, or a count."""

@@ -87,25 +87,36 @@ class Complaint(msgspec.Struct, frozen=True):
 
 
 def read_complaint(document: Any) -> Complaint | None:
-    """The error in a document: under `error`, or flat as vLLM sends it; None where there is none."""
+    """The error in a document: under `error`, flat as vLLM sends it, or in a list of details; None for none."""
     if not isinstance(document, dict):
         return None
     error = document.get("error")
     if isinstance(error, str) and error:
         return Complaint(message=error)
     if not isinstance(error, dict):
-        if document.get("object") != "error" and document.get("type") != "error":
-            return None
         error = document
+        if isinstance(detail := _detail_of(document), dict):
+            location = [str(part) for part in detail.get("loc") or () if part != "body"]
+            path = ".".join(location)
+            return Complaint(f"{_text(detail.get('msg'))}: {path}", "", path, _text(detail.get("type")))
+        if not any(isinstance(error.get(name), str) for name in ("message", "code", "detail")):
+            return None
     code = error.get("code")
     number = code if type(code) is int else int(code) if isinstance(code, str) and code.isdecimal() else None
     return Complaint(
-        message=_text(error.get("message")),
+        message=_text(error.get("message")) or _text(error.get("detail")),
         kind=_text(error.get("type")),
         param=_text(error.get("param")),
         code=_text(code),
         number=number,
     )
+
+
+def _detail_of(document: dict[str, Any]) -> Any:
+    """The first of the details that servers made with Pydantic list (Mistral, many of one's own)."""
+    message = document.get("message")
+    detail = document.get("detail", message.get("detail") if isinstance(message, dict) else None)
+    return detail[0] if isinstance(detail, list) and detail else None
 
 
 def complaint_in(body: bytes) -> Complaint | None:
@@ -144,7 +155,7 @@ def fault_inside(message: str, *, model: str, overloaded: bool = False) -> Upstr
 
 
 def _ruling(status: int, complaint: Complaint) -> Ruling:
-    if status in (402, 403, 429) and (
+    if status in (402, 429) and (
         complaint.code == "insufficient_quota" or _USED_UP.search(f"{complaint.kind} {complaint.message}")
     ):
         return _BILLING

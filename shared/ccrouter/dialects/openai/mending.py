@@ -78,7 +78,7 @@ def _names(complaint: Complaint, path: str) -> bool:
     param = complaint.param
     if param:
         return param == path or param.startswith((f"{path}.", f"{path}[")) or param.endswith(f".{path}")
-    return re.search(rf"(?<![\w.]){re.escape(path)}(?![\w.]*\w)", complaint.message) is not None
+    return re.search(rf"['\"`]{re.escape(path)}['\"`]", complaint.message) is not None
 
 
 def _is_in(body: dict[str, Any], path: str) -> bool:
