@@ -195,7 +195,7 @@ class KiroEmulator(KiroTokens):
         self.violations += [
             f"{name} is {seen.headers.get(name)}" for name, value in expected.items() if seen.headers.get(name) != value
         ]
-        if not seen.headers.get("user-agent", "").startswith("ccrouter/"):
+        if not seen.headers.get("user-agent", "").startswith("claude-code-router/"):
             self.violations.append(f"user-agent is {seen.headers.get('user-agent')}")
 
     async def _models(self, request: web.Request) -> web.StreamResponse:

@@ -101,7 +101,7 @@ def test_the_request_carries_the_credential_and_our_own_name() -> None:
     headers = dict(request.headers)
     assert request.url == "https://runtime.us-east-1.kiro.dev/generateAssistantResponse"
     assert (headers["authorization"], headers["tokentype"]) == ("Bearer ksk_test", "API_KEY")
-    assert headers["user-agent"].startswith("ccrouter/")
+    assert headers["user-agent"].startswith("claude-code-router/")
     assert headers["x-amzn-codewhisperer-optout"] == "true"
 
 

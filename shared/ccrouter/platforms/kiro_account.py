@@ -8,7 +8,8 @@ from typing import Any
 from ccrouter import __version__
 from ccrouter.credentials.kinds import Credential
 
-USER_AGENT = f"ccrouter/{__version__}"
+PRODUCT = "claude-code-router"
+USER_AGENT = f"{PRODUCT}/{__version__}"
 """Our own name: nothing here imitates another client."""
 DEFAULT_REGION = "us-east-1"
 API_KEY = "api_key"
