@@ -1,9 +1,10 @@
 """What the story of a request needs from outside, as small protocols; adapters live in `storage` and `upstream`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.credentials.kinds import Credential
@@ -111,6 +112,37 @@ class SignIns(Protocol):
 
         Whoever comes with access that has been replaced meanwhile gets the new one. Raises SignInFailed.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A credential as it is stored; `version` changes with its secret."""
+
+    credential: Credential
+    version: bytes
+
+
+class SecretStore(Protocol):
+    """Where secrets of credentials are kept that renew themselves. All raise StorageAway."""
+
+    async def read(self, credential_id: str) -> Stored | None:
+        """The credential as it is stored now; None where it is gone."""
+
+    async def put(self, stored: Stored, auth: dict[str, Any]) -> Stored | None:
+        """Keeps another secret; None where somebody has changed it since it was read.
+
+        What one process has put, all others read from then on, also where PostgreSQL is away and Redis is not.
+        """
+
+    async def block(self, stored: Stored, reason: str) -> bool:
+        """Takes the credential out of use; False where somebody has given it another secret since it was read."""
+
+
+class Locks(Protocol):
+    """Locks over all processes."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Held inside the context; waits for whoever has it. Raises StorageAway where nobody can give it."""
 
 
 class ReasoningMemory(Protocol):

@@ -18,7 +18,6 @@ from ccrouter.gateway import Gateway
 from ccrouter.media import UpstreamMedia
 from ccrouter.ports import Outside
 from ccrouter.routing.pool import Conditions
-from ccrouter.tokens import StandingAccess
 from ccrouter.upstream import AiohttpUpstream
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.limits import RedisLimiter
     from ccrouter.storage.refusals import RedisRefusalCap
     from ccrouter.storage.states import SharedStates
+    from ccrouter.tokens.desk import SignInDesk
 
 _log = logging.getLogger(__name__)
 
@@ -137,6 +137,22 @@ class Services:
         return RedisConversations(self.redis)
 
     @cached_property
+    def _lock_engine(self) -> "Engine":
+        from ccrouter.storage.engine import make_engine
+
+        return make_engine(self.settings.database_url or "", pool_size=0)
+
+    @cached_property
+    def sign_ins(self) -> "SignInDesk":
+        """Access for credentials that must sign in first."""
+        from ccrouter.storage.locks import SharedLocks
+        from ccrouter.storage.secrets import DbSecrets
+        from ccrouter.tokens.desk import SignInDesk
+
+        store = DbSecrets(self.engine, self.crossing, self.redis, self.vault)
+        return SignInDesk(self.upstream, store, SharedLocks(lambda: self._lock_engine, self.crossing, self.redis))
+
+    @cached_property
     def outside(self) -> Outside:
         """What the story of a request needs, all together."""
         from ccrouter.storage.reasoning import RedisReasoningMemory
@@ -146,7 +162,7 @@ class Services:
             limits=self.limits,
             upstream=self.upstream,
             call_log=self.call_log,
-            sign_ins=StandingAccess(),
+            sign_ins=self.sign_ins,
             memory=RedisReasoningMemory(self.redis, self.vault),
             states=self.states,
             conversations=self.conversations,
@@ -194,6 +210,8 @@ class Services:
     async def close(self) -> None:
         """Writes what is still to be written and closes every connection that was opened."""
         made = self.__dict__
+        if "sign_ins" in made:
+            await self.sign_ins.close()
         if "call_log" in made:
             await self.call_log.close()
         if "limits" in made:
@@ -210,8 +228,9 @@ class Services:
             self.redis_sync.close()
         if "crossing" in made:
             self.crossing.close()
-        if "engine" in made:
-            self.engine.dispose()
+        for name in ("engine", "_lock_engine"):
+            if name in made:
+                made[name].dispose()
 
     async def check_ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether requests can be served, and the state of each part: `ok`, `degraded` (Redis away), `unavailable`."""

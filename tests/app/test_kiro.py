@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
 import pytest
 from sqlalchemy import select
-from tests.emulators.kiro import KiroEmulator
+from tests.emulators.kiro import PROFILE, KiroEmulator
 from tests.grammar import violations
 from tests.services import RunningRouter
 
+from ccrouter.storage import credentials
 from ccrouter.storage.tables import request_log
 
 TOOL: Any = {
@@ -180,6 +182,55 @@ def test_foreign_reasoning_is_healed_once(router: RunningRouter, kiro: KiroEmula
     ask(router, secret, messages=messages)
     (row,) = router.rows(secret)
     assert [attempt["status"] for attempt in row["attempts"]] == [400, 200]
+
+
+def test_many_requests_with_an_expired_token_cause_one_renewal(router: RunningRouter, kiro: KiroEmulator) -> None:
+    """Twenty at once; all are answered, and the rotated token is stored."""
+    kiro.pause_s, kiro.is_builder_id = 0.2, True
+    auth = kiro.sign_in("idc", expires_at="2026-01-01T00:00:00Z")
+    secret = a_key(router, kiro, auth)
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda _: ask(router, secret), range(20)))
+    assert {answer.stop_reason for answer in answers} == {"end_turn"}
+    assert kiro.refreshes == 1
+    (row, *_) = router.rows(secret, expect=20)
+    stored = credentials.open_one(router.services.engine, router.services.vault, row["credential"]["id"])
+    assert stored is not None
+    assert stored.auth["refresh_token"] == kiro.refresh_token
+
+
+def test_a_token_that_ends_early_is_renewed_and_the_request_answered(router: RunningRouter, kiro: KiroEmulator) -> None:
+    """On the same credential; the row shows both tries."""
+    kiro.is_builder_id = True
+    secret = a_key(router, kiro, kiro.sign_in("social"))
+    ask(router, secret)
+    kiro.expire()
+    ask(router, secret)
+    assert [attempt["status"] for attempt in router.rows(secret, expect=2)[0]["attempts"]] == [403, 200]
+    assert kiro.refreshes == 2
+
+
+def test_a_sign_in_that_has_ended_is_blocked_with_a_reason(router: RunningRouter, kiro: KiroEmulator) -> None:
+    """The client is told that an administrator must act."""
+    kiro.failures = [(400, {"error": "invalid_grant"})]
+    secret = a_key(router, kiro, kiro.sign_in("idc"))
+    with pytest.raises(anthropic.InternalServerError, match="an administrator must sign it in again") as caught:
+        ask(router, secret)
+    assert (caught.value.status_code, caught.value.response.headers["x-should-retry"]) == (503, "false")
+    (row,) = router.rows(secret)
+    found = credentials.get(router.services.engine, row["credential"]["id"])
+    assert found is not None
+    assert "Sign in again" in (found.blocked_reason or "")
+
+
+def test_a_profile_that_kiro_asks_for_is_found(router: RunningRouter, kiro: KiroEmulator) -> None:
+    """And the request is answered."""
+    kiro.needs_profile, kiro.profiles = True, [PROFILE]
+    secret = a_key(router, kiro)
+    ask(router, secret)
+    assert [attempt["status"] for attempt in router.rows(secret)[0]["attempts"]] == [400, 200]
+    ask(router, secret)
+    assert [attempt["status"] for attempt in router.rows(secret, expect=2)[0]["attempts"]] == [200]
 
 
 def test_a_client_that_leaves_ends_the_call(router: RunningRouter, kiro: KiroEmulator) -> None:

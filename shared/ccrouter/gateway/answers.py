@@ -7,6 +7,7 @@ from ccrouter.errors import (
     BadGateway,
     GatewayTimeout,
     InternalFault,
+    SignInFailed,
     Unavailable,
     UpstreamError,
     UpstreamForbidden,
@@ -71,6 +72,15 @@ def own_error(failure: UpstreamError, platform: str) -> ApiError:
             "Your own key is fine; an administrator must renew or replace the credential.",
             extra=NO_RETRY,
         )
+    if isinstance(failure, SignInFailed):
+        # The reason is in the row's attempts and with the credential.
+        if failure.needs_login:
+            return Unavailable(
+                f"This router's sign-in to the platform {platform} has ended. "
+                "Your own key is fine; an administrator must sign it in again.",
+                extra=NO_RETRY,
+            )
+        return Unavailable(f"This router could not sign in to the platform {platform}; its log names the reason.")
     # Addresses and reasons of the operator's network are in the row's attempts, not in what clients are told.
     if isinstance(failure, UpstreamForbidden):
         return Unavailable(

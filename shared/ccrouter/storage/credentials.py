@@ -136,6 +136,30 @@ def unblock(engine: Engine, credential_id: str) -> bool:
     return _update(engine, credential_id, dict(_UNBLOCKED), None)
 
 
+def open_sealed(engine: Engine, vault: Vault, credential_id: str) -> tuple[Credential, bytes] | None:
+    """The same as `open_one`, with the sealed secret: it tells whether somebody has changed it since."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(credentials).where(credentials.c.id == uuid_of(credential_id), credentials.c.deleted_at.is_(None))
+        ).one_or_none()
+    return None if row is None else (_opened(vault, row), bytes(row.auth_sealed))
+
+
+def replace_auth(engine: Engine, vault: Vault, credential_id: str, sealed: bytes, auth: dict[str, Any]) -> bytes | None:
+    """Keeps another secret where the sealed one is still there, and answers with its sealed form; None elsewhere.
+
+    What a sign-in renews by itself is no change that an administrator made: neither `updated_at` nor a block moves.
+    """
+    new = _seal(vault, credential_id, auth)
+    return new if _update_sealed(engine, credential_id, sealed, {"auth_sealed": new}) else None
+
+
+def block_sealed(engine: Engine, credential_id: str, sealed: bytes, reason: str) -> bool:
+    """Blocks where the sealed secret is still there: not one that somebody has replaced meanwhile."""
+    values = {**_UNBLOCKED, "blocked_reason": reason, "blocked_at": utc_now(), "updated_at": func.clock_timestamp()}
+    return _update_sealed(engine, credential_id, sealed, values)
+
+
 def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | None:
     """The credential with its secret, as an attempt needs it, in use or not. Raises VaultError."""
     with engine.connect() as connection:
@@ -213,6 +237,16 @@ def _update(engine: Engine, credential_id: str, values: dict[str, Any], if_updat
         statement = statement.where(credentials.c.updated_at == if_updated_at)
     with engine.begin() as connection:
         return bool(connection.execute(statement.values(updated_at=func.clock_timestamp(), **values)).rowcount)
+
+
+def _update_sealed(engine: Engine, credential_id: str, sealed: bytes, values: dict[str, Any]) -> bool:
+    statement = update(credentials).where(
+        credentials.c.id == uuid_of(credential_id),
+        credentials.c.deleted_at.is_(None),
+        credentials.c.auth_sealed == sealed,
+    )
+    with engine.begin() as connection:
+        return bool(connection.execute(statement.values(**values)).rowcount)
 
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Access for credentials that must sign in first."""
+"""Access for credentials that need no sign-in."""
 
 from ccrouter.credentials.kinds import Credential
 
