@@ -60,11 +60,13 @@ def test_another_secret_lifts_a_block_and_a_change_of_name_does_not(engine: Engi
 def test_a_block_of_what_has_changed_meanwhile_is_none(engine: Engine, vault: Vault) -> None:
     """What was refused was another secret; and a block is lifted by hand."""
     made = credentials.create(engine, vault, "anthropic", {"api_key": "one"}, {"name": "one"})
+    (refused,) = credentials.in_use(engine, vault)
     assert credentials.change(engine, vault, made.id, {}, auth={"api_key": "two"})
-    assert not credentials.block(engine, made.id, "401", if_updated_at=made.updated_at)
+    assert not credentials.block(engine, made.id, "401", version=refused.version)
     (item,) = credentials.in_use(engine, vault)
     assert item.block is None
-    assert credentials.block(engine, made.id, "401", if_updated_at=item.version)
+    assert credentials.change(engine, vault, made.id, {"name": "renamed"})
+    assert credentials.block(engine, made.id, "401", version=item.version)
     assert credentials.unblock(engine, made.id)
     assert [item.block for item in credentials.in_use(engine, vault)] == [None]
     assert not credentials.unblock(engine, NO_ID)

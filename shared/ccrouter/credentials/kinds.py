@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,7 +22,7 @@ class Credential:
 
     `auth` holds the secret members, `options` the open ones; `models` None admits every model.
     `open_network` is set for an address that comes from the operator's environment. `block` may have ended meanwhile.
-    `version` is the moment of its last change.
+    `version` is another one whenever the secret is.
     """
 
     id: str
@@ -37,7 +36,7 @@ class Credential:
     models: tuple[str, ...] | None = None
     open_network: bool = False
     block: Block | None = None
-    version: datetime | None = None
+    version: bytes = field(repr=False, default=b"")
 
 
 class AuthError(ValueError):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, func, insert, select, update
 
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import Block, Credential
@@ -121,14 +121,14 @@ def block(
     reason: str,
     *,
     until: datetime | None = None,
-    if_updated_at: datetime | None = None,
+    version: bytes = b"",
 ) -> bool:
     """Takes a credential out of use until then, or until somebody gives it another secret or lifts the block.
 
-    False where it has changed since `if_updated_at`: what was refused may not be what it holds now.
+    False where its secret is not the one of this `Credential.version` any more: what was refused is gone.
     """
     values = {"blocked_reason": reason, "blocked_at": utc_now(), "blocked_until": until}
-    return _update(engine, credential_id, values, if_updated_at)
+    return _update(engine, credential_id, values, None, credentials.c.auth_sealed == version if version else None)
 
 
 def unblock(engine: Engine, credential_id: str) -> bool:
@@ -229,10 +229,18 @@ def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_u
             )
 
 
-def _update(engine: Engine, credential_id: str, values: dict[str, Any], if_updated_at: datetime | None) -> bool:
+def _update(
+    engine: Engine,
+    credential_id: str,
+    values: dict[str, Any],
+    if_updated_at: datetime | None,
+    only_if: ColumnElement[bool] | None = None,
+) -> bool:
     statement = update(credentials).where(
         credentials.c.id == uuid_of(credential_id), credentials.c.deleted_at.is_(None)
     )
+    if only_if is not None:
+        statement = statement.where(only_if)
     if if_updated_at is not None:
         statement = statement.where(credentials.c.updated_at == if_updated_at)
     with engine.begin() as connection:
@@ -276,7 +284,7 @@ def _opened(vault: Vault, row: Any) -> Credential:
         models=None if row.models is None else tuple(row.models),
         open_network=row.origin == FROM_ENVIRONMENT,
         block=_block_of(row),
-        version=row.updated_at,
+        version=bytes(row.auth_sealed),
     )
 
 

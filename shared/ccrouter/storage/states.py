@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder(Condition).decode
 class _Block:
     """A block on its way to the database; `version` is the credential as it was tried."""
 
-    version: datetime | None
+    version: bytes
     condition: Condition
     written_at: float | None = None
 
@@ -187,7 +187,7 @@ class SharedStates:
                         credential_id,
                         made.reason,
                         until=until,
-                        if_updated_at=block.version,
+                        version=block.version,
                     )
                 except StorageAway as error:
                     _log.warning("a block of a credential is not stored yet: %s", error)
