@@ -278,3 +278,65 @@ def test_a_whole_answer_hops_like_a_stream(pair: Pair) -> None:
     pair.second.otherwise = json_answer(message("whole"))
     answer = pair.ask(body={**STREAMED, "stream": False})
     assert answer.json()["content"][0]["text"] == "whole"
+
+
+def test_the_administrator_sees_why_a_credential_rests_and_lets_it_begin_anew(pair: Pair) -> None:
+    """Cooling with reason and end, blocked with reason; after a reset it is asked first again."""
+    url = f"/api/v1/credentials/{pair.ids[0]}"
+    pair.first.script = [THROTTLED, error(403, "permission_error", "Your account has been suspended.")]
+    with pair.router.client(authorization=f"Bearer {pair.router.token()}") as api:
+
+        def state(expected: str) -> dict[str, Any]:
+            give_up = time.monotonic() + 5
+            while True:
+                found: dict[str, Any] = api.get(url).json()["state"]
+                if found["status"] == expected or time.monotonic() > give_up:
+                    return found
+                time.sleep(0.02)
+
+        pair.ask()
+        cooling = state("cooling")
+        assert cooling["status"] == "cooling"
+        assert "slow down" in cooling["reason"]
+        assert cooling["until"] is not None
+        assert api.post(f"{url}/reset").json()["status"] == "ready"
+        assert state("ready") == {"status": "ready", "reason": None, "until": None}
+        assert pair.ask().status_code == 503
+        pair.wait_for_block(pair.ids[0])
+        blocked = {"status": "blocked", "reason": "Your account has been suspended.", "until": None}
+        assert state("blocked") == blocked
+        health = api.get(f"{url}/health").json()
+        assert health["state"] == blocked
+        assert api.post(f"{url}/reset").json()["status"] == "ready"
+        pair.router.services.directory._routing = None
+        assert pair.hops(pair.ask()) == [FIRST]
+        health = api.get(f"{url}/health").json()
+        assert api.post("/api/v1/credentials/none/reset").status_code == 404
+        assert api.get("/api/v1/credentials/none/health").status_code == 404
+    assert len(health["half_hours"]) == 48
+    # The two may lie on either side of a half hour's end.
+    assert [sum(each[name] for each in health["half_hours"]) for name in ("attempts", "failed")] == [3, 2]
+    told = [(each["outcome"], each["status"], each["reason"]) for each in health["last_errors"]]
+    assert told == [("refused", 403, "Your account has been suspended."), ("refused", 429, "slow down")]
+
+
+def test_the_administrator_sees_where_a_name_leads(pair: Pair) -> None:
+    """By a key's mapping or a given one: rule, slot, and the chain."""
+    target = {"platform": "sandbox", "model": "s", "credential_id": None, "effort": None}
+    mapping = {
+        "rules": [{"match": "x-*", "targets": []}],
+        "opus": [{"platform": "sandbox", "model": "s"}],
+    }
+    passed = {"platform": "anthropic", "model": "other", "credential_id": None, "effort": None}
+    with pair.router.client(authorization=f"Bearer {pair.router.token()}") as api:
+
+        def resolved(model: str, **fields: Any) -> Any:
+            return api.post("/api/v1/mappings/resolve", json={"model": model, **fields}).json()
+
+        assert resolved("claude-opus-5-5", mapping=mapping) == {"rule": None, "slot": "opus", "targets": [target]}
+        assert resolved("x-1", mapping=mapping) == {"rule": "x-*", "slot": None, "targets": []}
+        assert resolved("other") == {"rule": None, "slot": None, "targets": [passed]}
+        key_id = api.get("/api/v1/api-keys").json()["items"][0]["id"]
+        assert resolved("opus", key_id=key_id)["targets"][0]["model"].startswith("m-")
+        assert resolved("opus", key_id="none")["errors"][0]["field"] == "key_id"
+        assert resolved("opus", mapping={"opus": {}})["errors"][0]["field"] == "mapping.opus"

@@ -14,6 +14,7 @@ from ccrouter.admin.log_routes import log_routes
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ANYONE, PERMISSIONS
 from ccrouter.admin.platform_routes import platform_routes
+from ccrouter.admin.pool_routes import pool_routes
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.config import Settings
@@ -48,6 +49,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         account_routes(needs, sign_in),
         key_routes(needs),
         credential_routes(needs),
+        pool_routes(needs),
         platform_routes(),
         log_routes(needs),
     ):

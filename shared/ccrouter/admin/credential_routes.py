@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.editing import Cursor, IfMatch, Limit, bad_cursor, changed_meanwhile, check_version, etag, not_found
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.problems import invalid
@@ -18,6 +19,7 @@ from ccrouter.admin.schemas import (
     TestInput,
     TestView,
 )
+from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.gateway import probe
 from ccrouter.networks import check_base_url
@@ -39,7 +41,7 @@ def credential_routes(needs: Needs) -> APIRouter:
             page = credentials.find(needs.engine, cursor=cursor, limit=limit, platform=platform, deleted=deleted)
         except ValueError as error:
             raise bad_cursor(error) from None
-        return Page(items=[_view(item) for item in page.items], next_cursor=page.next_cursor)
+        return Page(items=_views(page.items), next_cursor=page.next_cursor)
 
     @routes.post("", operation_id="createCredential", status_code=201)
     def create_credential(body: CredentialInput, response: Response) -> CredentialView:
@@ -51,7 +53,7 @@ def credential_routes(needs: Needs) -> APIRouter:
         made = credentials.create(needs.engine, needs.vault, body.platform, _auth(body.platform, body.auth), fields)
         response.headers["Location"] = f"/api/v1/credentials/{made.id}"
         response.headers["ETag"] = etag(made.updated_at)
-        return _view(made)
+        return _views([made])[0]
 
     @routes.get("/{credential_id}", operation_id="getCredential")
     def get_credential(credential_id: str, response: Response) -> CredentialView:
@@ -60,7 +62,7 @@ def credential_routes(needs: Needs) -> APIRouter:
         if found is None:
             raise not_found("credential")
         response.headers["ETag"] = etag(found.updated_at)
-        return _view(found)
+        return _views([found])[0]
 
     @routes.patch("/{credential_id}", operation_id="changeCredential")
     def change_credential(
@@ -76,9 +78,11 @@ def credential_routes(needs: Needs) -> APIRouter:
             needs.engine, needs.vault, credential_id, _fields(found.platform, body), auth=auth, if_updated_at=version
         ):
             raise changed_meanwhile()
+        if auth is not None:
+            needs.begin_anew(credential_id)
         found = _existing(credential_id)
         response.headers["ETag"] = etag(found.updated_at)
-        return _view(found)
+        return _views([found])[0]
 
     @routes.delete("/{credential_id}", operation_id="deleteCredential", status_code=204)
     def delete_credential(credential_id: str, if_match: IfMatch = None) -> None:
@@ -113,6 +117,10 @@ def credential_routes(needs: Needs) -> APIRouter:
             error=ErrorView(type=record.error_type or "", message=record.error_message or "") if failed else None,
             log_id=str(record.id),
         )
+
+    def _views(items: list[StoredCredential]) -> list[CredentialView]:
+        conditions, now = needs.conditions(), utc_now()
+        return [_view(item, state_of(item, conditions.get(item.id, {}), now)) for item in items]
 
     def _existing(credential_id: str) -> StoredCredential:
         found = credentials.get(needs.engine, credential_id)
@@ -159,12 +167,7 @@ def _options(platform: str, options: dict[str, Any]) -> dict[str, Any]:
         raise invalid(error.field, error.message) from None
 
 
-def _view(item: StoredCredential) -> CredentialView:
-    state = CredentialState(status="ready")
-    if not item.enabled:
-        state = CredentialState(status="disabled")
-    elif item.blocked_at is not None:
-        state = CredentialState(status="blocked", reason=item.blocked_reason)
+def _view(item: StoredCredential, state: CredentialState) -> CredentialView:
     return CredentialView(
         id=item.id,
         platform=item.platform,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 from ccrouter.config import Settings
 from ccrouter.credentials.vault import Vault
 from ccrouter.ports import Directory, Outside
+from ccrouter.routing.pool import Conditions
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -39,6 +40,12 @@ class Needs(Protocol):
     @property
     def outside(self) -> Outside:
         """What a test request needs."""
+
+    def conditions(self) -> Conditions:
+        """How the credentials fare."""
+
+    def begin_anew(self, credential_id: str) -> None:
+        """Forgets how a credential fared."""
 
     def forget_key(self, digest: str) -> None:
         """Drops the shared copy of a key that has changed."""

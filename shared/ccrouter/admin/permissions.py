@@ -22,6 +22,9 @@ PERMISSIONS: dict[str, str] = {
     "changeCredential": ADMIN,
     "deleteCredential": ADMIN,
     "testCredential": ADMIN,
+    "resetCredential": ADMIN,
+    "getCredentialHealth": ADMIN,
+    "resolveModel": ADMIN,
     "listLogs": USER,
     "getLog": USER,
 }

@@ -249,7 +249,7 @@ class RotateInput(Input):
 class CredentialState(BaseModel):
     """Whether requests use a credential."""
 
-    status: Literal["ready", "blocked", "disabled"]
+    status: Literal["ready", "cooling", "blocked", "disabled"]
     reason: str | None = None
     until: Moment | None = None
 
