@@ -38,7 +38,7 @@ _log = logging.getLogger("ccrouter.gateway")
 
 
 class Gateway:
-    """Answers requests. One for a process; it keeps nothing between requests."""
+    """Answers requests. One for a process; it keeps nothing between requests itself."""
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside

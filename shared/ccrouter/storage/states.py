@@ -144,8 +144,10 @@ class SharedStates:
                     self._changed = changed | self._changed
                 else:
                     self._take(*answer)
-                await self._write_blocks()
-                if not self._changed or answer is None:
+                stored = await self._write_blocks()
+                unsent = bool(self._changed) and answer is not None
+                unstored = stored and any(block.written_at is None for block in self._blocks.values())
+                if not unsent and not unstored:
                     return
         except Exception:
             _log.exception("the state of credentials could not be shared; this process goes on by its own")
@@ -173,8 +175,8 @@ class SharedStates:
                 found.setdefault(key[0], {})[key[1]] = mine
         self._pool.conditions = found
 
-    async def _write_blocks(self) -> None:
-        """Brings blocks to the database, and drops those that have come back from it."""
+    async def _write_blocks(self) -> bool:
+        """Brings blocks to the database, and drops those that have come back from it; False while it is away."""
         for credential_id, block in list(self._blocks.items()):
             if block.written_at is None:
                 made = block.condition
@@ -191,13 +193,14 @@ class SharedStates:
                     )
                 except StorageAway as error:
                     _log.warning("a block of a credential is not stored yet: %s", error)
-                    return
+                    return False
                 block.written_at = self._clock()
             elif self._clock() - block.written_at > FRESH_S and self._blocks.get(credential_id) is block:
                 del self._blocks[credential_id]
                 scopes = self._pool.conditions.get(credential_id, {})
                 if scopes.get("") is block.condition:
                     del scopes[""]
+        return True
 
 
 def read_shared(client: "redis.Redis") -> Conditions:
