@@ -120,3 +120,34 @@ def test_only_profiles_in_use_count() -> None:
     """Others are not offered."""
     body = b'{"profiles":[{"arn":"a","status":"ACTIVE"},{"arn":"b","status":"DISABLED"},{"arn":"c"}]}'
     assert read_profiles(200, body) == ["a", "c"]
+
+
+TOKEN = "aor" + "x" * 120
+
+
+@pytest.mark.parametrize(
+    ("pasted", "stored"),
+    [
+        (
+            {"accessToken": "a", "refreshToken": TOKEN, "expiresAt": "2026-11-24T10:00:00Z", "authMethod": "social",
+             "profileArn": ARN, "provider": "Google", "region": "us-east-1"},
+            {"auth_method": "social", "access_token": "a", "refresh_token": TOKEN, "profile_arn": ARN,
+             "expires_at": "2026-11-24T10:00:00Z", "auth_region": "us-east-1"},
+        ),
+        (
+            {"refreshToken": TOKEN, "authMethod": "IdC", "clientIdHash": "h", "clientId": "c", "clientSecret": "s"},
+            {"auth_method": "idc", "refresh_token": TOKEN, "client_id": "c", "client_secret": "s"},
+        ),
+        (
+            {"access_token": "a", "refresh_token": TOKEN, "region": "eu-west-1", "scopes": ["x"], "client_id": "c",
+             "client_secret": "s"},
+            {"auth_method": "idc", "access_token": "a", "refresh_token": TOKEN, "auth_region": "eu-west-1",
+             "client_id": "c", "client_secret": "s"},
+        ),
+        ({"auth_method": "builder-id", "access_token": "a"}, {"auth_method": "idc", "access_token": "a"}),
+        ({"refresh_token": TOKEN}, {"auth_method": "social", "refresh_token": TOKEN}),
+    ],
+)  # fmt: skip
+def test_tokens_of_kiros_own_programs_can_be_pasted(pasted: dict[str, Any], stored: dict[str, Any]) -> None:
+    """In the spelling that they have there."""
+    assert check_auth("kiro", pasted) == stored

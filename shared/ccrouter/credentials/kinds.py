@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from ccrouter.credentials.imported import kiro_imported
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -360,6 +362,8 @@ def check_auth(platform: str, auth: dict[str, Any]) -> dict[str, Any]:
 
     Raises AuthError naming the member.
     """
+    if platform == "kiro":
+        auth = kiro_imported(auth)
     return _checked(KINDS[platform].auth, auth, "auth")
 
 
