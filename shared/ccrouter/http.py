@@ -23,6 +23,8 @@ class HttpRequest:
     """One request to a platform.
 
     `open_network` is set where the operator's environment names the address: it may then lie in a private network.
+    `head_within_s` and `silence_within_s` bound the waits for the answer and inside it, where a platform is known to
+    need less than others.
     """
 
     method: str
@@ -30,3 +32,5 @@ class HttpRequest:
     headers: Headers
     body: bytes
     open_network: bool = False
+    head_within_s: float | None = None
+    silence_within_s: float | None = None

@@ -47,10 +47,11 @@ class AiohttpUpstream:
             self._check_literal(url)
         session = self._session(request.open_network)
         began = monotonic_s()
+        within_s = request.head_within_s or HEAD_TIMEOUT_S
         for last_try in (False, True):
             connection = SimpleNamespace(reused=False)
             try:
-                async with asyncio.timeout(HEAD_TIMEOUT_S):
+                async with asyncio.timeout(within_s):
                     response = await session.request(
                         request.method,
                         url,
@@ -66,7 +67,7 @@ class AiohttpUpstream:
             except TimeoutError as error:
                 if isinstance(error, aiohttp.ConnectionTimeoutError):
                     raise UpstreamUnreachable(f"No connection to {url.host} within {CONNECT_TIMEOUT_S} s.") from error
-                raise UpstreamTimeout(f"{url.host} sent no answer within {HEAD_TIMEOUT_S} s.") from error
+                raise UpstreamTimeout(f"{url.host} sent no answer within {within_s:g} s.") from error
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 # Only a connection taken from the pool can have been closed before it saw the request.
                 if connection.reused and not last_try and not isinstance(error, aiohttp.ClientConnectorError):

@@ -248,6 +248,19 @@ def test_a_client_that_leaves_ends_the_call(router: RunningRouter, kiro: KiroEmu
     assert row["status"] == "aborted"
 
 
+def test_silence_is_given_up_sooner_than_elsewhere(
+    router: RunningRouter, kiro: KiroEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the official client does it; a client that waits for a whole answer gets an error."""
+    monkeypatch.setattr("ccrouter.platforms.kiro._SILENCE_WITHIN_S", 0.2)
+    kiro.script("slow")
+    secret = a_key(router, kiro)
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        ask(router, secret)
+    assert caught.value.status_code == 504
+    assert kiro.generated[0].client_left.wait(5)
+
+
 def test_tokens_are_counted_without_the_service(router: RunningRouter, kiro: KiroEmulator) -> None:
     """By the estimate."""
     body = {"model": "claude-opus-5-5", "messages": HI}

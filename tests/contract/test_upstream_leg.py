@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from tests.contract.platform_server import (
@@ -144,6 +145,16 @@ def test_an_answer_that_does_not_begin_is_given_up(monkeypatch: pytest.MonkeyPat
             await upstream.send(a_request(server.url))
         async with asyncio.timeout(1):
             await server.ended.wait()
+
+    run(answering(b""), work)
+
+
+def test_a_platform_may_be_given_less_time() -> None:
+    """By the request itself."""
+
+    async def work(server: Server, upstream: Leg) -> None:
+        with pytest.raises(UpstreamTimeout, match=r"within 0\.2 s"):
+            await upstream.send(replace(a_request(server.url), head_within_s=0.2))
 
     run(answering(b""), work)
 

@@ -56,6 +56,7 @@ class Relay:
         may_fall_back: bool,
         go_on: GoOn | None = None,
         remember: Remember | None = None,
+        silence_within_s: float | None = None,
     ) -> None:
         self._call = call
         self._attempt = attempt
@@ -67,6 +68,7 @@ class Relay:
         self._may_fall_back = may_fall_back
         self._go_on_with = go_on
         self._remember = remember
+        self._silence_within_s = SILENCE_LIMIT_S if silence_within_s is None else silence_within_s
         self._opened_s = monotonic_s()
 
     async def run(self, exchange: Exchange) -> None:
@@ -75,7 +77,7 @@ class Relay:
         if kind in exchange.stream_types or (not kind and self._call.record.stream):
             await self.run_stream(exchange.stream())
         elif kind in ("application/json", ""):
-            await self.run_whole(exchange.read_whole(await self.response.read_all(JSON_LIMIT, SILENCE_LIMIT_S)))
+            await self.run_whole(exchange.read_whole(await self.response.read_all(JSON_LIMIT, self._silence_within_s)))
         else:
             raise StreamBroken(f"The platform answered with {kind} instead of a message.")
 
@@ -158,7 +160,7 @@ class Relay:
                 _raise_failure(stream)
                 if stream.further is None:
                     return
-            elif monotonic_s() - silent_since > SILENCE_LIMIT_S:
+            elif monotonic_s() - silent_since > self._silence_within_s:
                 raise UpstreamTimeout("The platform went silent during its answer.")
             elif stream.between_events:
                 await reply.send(PING)
@@ -176,7 +178,7 @@ class Relay:
         """Reads a translated stream to its end and sends the message it makes; any failure is an error answer."""
         out = b""
         while True:
-            chunk = b"" if stream.ended else await self.response.read(SILENCE_LIMIT_S)
+            chunk = b"" if stream.ended else await self.response.read(self._silence_within_s)
             if chunk is None:
                 raise UpstreamTimeout("The platform went silent during its answer.")
             out += stream.feed(chunk) if chunk else await self._end_of_body(stream)

@@ -207,7 +207,8 @@ class Gateway:
         attempt = call.begin_attempt(candidate)
         began_s = monotonic_s()
         try:
-            response = await self._outside.upstream.send(exchange.request())
+            request = exchange.request()
+            response = await self._outside.upstream.send(request)
             relay = None
             try:
                 attempt.status = response.status
@@ -226,6 +227,7 @@ class Gateway:
                     may_fall_back=may_fall_back,
                     go_on=lambda request: self._go_on(request, exchange),
                     remember=lambda remembered: self._outside.memory.remember(ask.key_id, remembered),
+                    silence_within_s=request.silence_within_s,
                 )
                 await relay.run(exchange)
                 self._outcomes.answered(call, ask, candidate, attempt)

@@ -30,6 +30,9 @@ from ccrouter.platforms.empty_message import empty_message
 from ccrouter.platforms.kiro_account import KiroAccount, known_models, renewed_at
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
+# kiro.md §13: the official client's patience with a stalled stream is five minutes.
+_HEAD_WITHIN_S = 60.0
+_SILENCE_WITHIN_S = 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +110,8 @@ class KiroExchange:
             headers,
             self._encoded.body,
             open_network=credential.open_network,
+            head_within_s=_HEAD_WITHIN_S,
+            silence_within_s=_SILENCE_WITHIN_S,
         )
 
     def stream(self) -> TranslatedStream:
