@@ -1,7 +1,7 @@
 """The token estimate that all platforms share where they cannot count themselves (kiro.md §10).
 
 One token per 4 ASCII characters and per 1.5 others, 4 per message, images by their size, a tenth on top: meant to be
-near, and rather too high than too low, since clients compact a conversation by it.
+near, since clients compact a conversation by it. How near it comes is measured in docs/platforms.md.
 """
 
 import base64
