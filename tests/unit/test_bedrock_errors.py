@@ -153,7 +153,7 @@ COUNTS = st.dictionaries(st.sampled_from(["input_tokens", "cache_read_input_toke
 PIECES = st.lists(st.text(max_size=6), max_size=3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     blocks=st.lists(st.tuples(BLOCK, PIECES), max_size=4),
     usage=st.lists(COUNTS, min_size=3, max_size=3),

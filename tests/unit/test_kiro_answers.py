@@ -321,7 +321,7 @@ _FRAMES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2500, deadline=None)
 @given(
     st.lists(_FRAMES, max_size=12),
     st.booleans(),

@@ -494,7 +494,7 @@ def response_events(source: random.Random) -> list[Any]:
     return [*made, *source.choice(([COMPLETED], [incomplete], [{"type": "error", "code": "x"}], []))]
 
 
-@settings(max_examples=1500, deadline=None, database=None)
+@settings(max_examples=2500, deadline=None, database=None)
 @given(st.integers(0, 2**32))
 def test_whatever_comes_what_leaves_is_legal(seed: int) -> None:
     """Both dialects, whole or cut anywhere, with thinking shown or not; a stream without its end never ends well."""
