@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 from tests.fakes import a_key
@@ -160,6 +161,63 @@ def test_places_of_a_process_that_died_come_back(engine: Engine, embedded: Embed
             assert len(leases(await outcomes(living, key, 2))) == 1
 
     asyncio.run(run())
+
+
+def test_who_leaves_the_queue_stands_in_nobodys_way(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Neither a client that has gone nor one that has given up is waited for when the place comes free."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        patient = limited({"concurrency": 1, "queue_s": 50})
+        (held,) = leases(await outcomes(limiter, patient, 1))
+        waiting = [asyncio.create_task(limiter.admit(patient, 0, NOTHING)) for _ in range(2)]
+        await asyncio.sleep(0.3)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await limiter.settle(held, 0, NOTHING)
+        hurried = msgspec.structs.replace(patient, limits=read_limits({"concurrency": 1}))
+        (held,) = leases(await outcomes(limiter, hurried, 1))
+        brief = msgspec.structs.replace(patient, limits=read_limits({"concurrency": 1, "queue_s": 1}))
+        assert await outcomes(limiter, brief, 1) == ["limit_concurrency"]
+        await limiter.settle(held, 0, NOTHING)
+        assert len(leases(await outcomes(limiter, hurried, 1))) == 1
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_place_whose_taker_left_before_it_was_told_is_free_again(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client goes between the script in Redis and its answer."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key, taken, ask = limited({"concurrency": 1}), asyncio.Event(), limiter._ask
+
+        async def ask_slowly(*args: Any, **fields: Any) -> Any:
+            await ask(*args, **fields)
+            taken.set()
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(limiter, "_ask", ask_slowly)
+            task = asyncio.create_task(limiter.admit(key, 0, NOTHING))
+            await taken.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert len(leases(await outcomes(limiter, key, 1))) == 1
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_place_that_is_asked_for_twice_is_taken_once(engine: Engine, embedded: EmbeddedServices) -> None:
+    """The client of Redis repeats a command whose answer was lost: the request must not wait for itself."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"concurrency": 1, "rpm": 1})
+        (lease,) = leases(await outcomes(limiter, key, 1))
+        assert await limiter._ask(limiter._held[lease.id], 0, NOTHING, may_wait=False) == [b"ok"]
+
+    with_limiter(engine, embedded.redis_url, test)
 
 
 def test_tokens_count_as_reserved_and_then_as_used(engine: Engine, embedded: EmbeddedServices) -> None:

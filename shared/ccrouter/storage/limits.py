@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 _LEASE_MS = 60_000
 _POLL_S = 0.1
 _FRESH_S = 5.0
+_FIXED = 6
+"""How many keys of the scripts come before those of the spend counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +94,33 @@ class RedisLimiter:
             return None
         held = _Held(str(uuid7()), key, _spends(key, utc_now()))
         give_up = monotonic_s() + key.limits.queue_s
-        while True:
-            verdict = await self._ask(held, tokens, cost, may_wait=monotonic_s() < give_up)
-            if verdict is None:
-                await self._check_by_log(held)
-                break
-            what, *detail = verdict
-            if what == b"ok":
-                break
-            if what == b"cold":
-                await self._read_window(held, int(detail[0]))
-            elif what == b"spend":
-                held = self._spent(held, held.spends[int(detail[0]) - 1])
-            elif what == b"concurrency" and monotonic_s() < give_up:
-                await asyncio.sleep(_POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - only spreads the questions
-            else:
-                name = what.decode()
-                raise throttled(name, key.name, getattr(key.limits, name), int(detail[0]) / 1000)
+        # Whether Redis may hold on to it: in the queue, or in a place that it was never told of.
+        may_stay = waits = False
+        try:
+            while True:
+                may_stay, may_wait = True, monotonic_s() < give_up
+                verdict = await self._ask(held, tokens, cost, may_wait=may_wait)
+                if verdict is None:
+                    await self._check_by_log(held)
+                    break
+                may_stay = waits
+                what, *detail = verdict
+                if what == b"ok":
+                    break
+                if what == b"cold":
+                    await self._read_window(held, int(detail[0]))
+                elif what == b"spend":
+                    held = self._spent(held, held.spends[int(detail[0]) - 1])
+                elif what == b"concurrency" and may_wait:
+                    may_stay = waits = True
+                    await asyncio.sleep(_POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - only spreads the questions
+                else:
+                    name = what.decode()
+                    raise throttled(name, key.name, getattr(key.limits, name), int(detail[0]) / 1000)
+        except BaseException:
+            if may_stay:
+                await self._leave(held)
+            raise
         self._held[held.id] = held
         self._keep_leases()
         return Lease(held.id)
@@ -131,6 +143,10 @@ class RedisLimiter:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+
+    async def _leave(self, held: _Held) -> None:
+        """Takes a request out of the queue and out of its place, as if it had never come."""
+        await self._run("settle", held.names()[:_FIXED], [epoch_ms(), held.id, 0, 0])
 
     async def _ask(self, held: _Held, tokens: int, cost: Decimal, *, may_wait: bool) -> Sequence[Any] | None:
         limits = held.key.limits
@@ -160,7 +176,7 @@ class RedisLimiter:
 
     async def _read_window(self, held: _Held, number: int) -> None:
         """Reads what the log says of a window into its counter; who comes second changes nothing."""
-        spend, name = held.spends[number - 1], held.names()[5 + number]
+        spend, name = held.spends[number - 1], held.names()[_FIXED + number - 1]
         total = _nano(await self._sum(held.key, spend))
         # A counter outlives its window by a day, for requests that began in it; the one that never ends is read anew
         # after 40 idle days.
