@@ -298,6 +298,47 @@ def test_a_budget_that_only_warns_lets_everything_pass(
     assert "it only warns" in caplog.text
 
 
+def test_spend_above_a_limit_that_warns_is_counted_on(engine: Engine, embedded: EmbeddedServices) -> None:
+    """When the limit is raised later, and rejects, all of it counts."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        warned = limited({"spend": {"day": "1"}, "on_spend": "warn"})
+        for _ in range(3):
+            lease = await limiter.admit(warned, 0, NOTHING)
+            assert lease is not None
+            await limiter.settle(lease, 0, Decimal(1))
+        with pytest.raises(LimitReached):
+            await limiter.admit(
+                msgspec.structs.replace(warned, limits=read_limits({"spend": {"day": "3"}})), 0, NOTHING
+            )
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_what_redis_could_not_take_is_booked_before_the_process_ends(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis was away when the last request ended, and is back."""
+
+    async def run() -> None:
+        key = limited({"spend": {"day": "1"}})
+        async with a_limiter(engine, embedded.redis_url) as ending, a_limiter(engine, embedded.redis_url) as other:
+            lease = await ending.admit(key, 0, NOTHING)
+            assert lease is not None
+
+            async def nothing(*_args: Any) -> None:
+                return None
+
+            with monkeypatch.context() as away:
+                away.setattr(ending, "_run", nothing)
+                await ending.settle(lease, 0, Decimal(1))
+            await ending.close()
+            with pytest.raises(LimitReached):
+                await other.admit(key, 0, NOTHING)
+
+    asyncio.run(run())
+
+
 def test_without_redis_budgets_hold_by_the_log_and_nothing_else_is_counted(engine: Engine) -> None:
     """The proxy goes on; what it can still know it still enforces."""
 

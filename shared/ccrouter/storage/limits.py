@@ -93,13 +93,15 @@ class RedisLimiter:
         if not key.limits.any and not key.owner_limits.spend:
             return None
         held = _Held(str(uuid7()), key, _spends(key, utc_now()))
+        # A limit that only warns and is used up is not asked about, but counted on.
+        asked = held
         give_up = monotonic_s() + key.limits.queue_s
         # Whether Redis may hold on to it: in the queue, or in a place that it was never told of.
         may_stay = waits = False
         try:
             while True:
                 may_stay, may_wait = True, monotonic_s() < give_up
-                verdict = await self._ask(held, tokens, cost, may_wait=may_wait)
+                verdict = await self._ask(asked, tokens, cost, may_wait=may_wait)
                 if verdict is None:
                     await self._check_by_log(held)
                     break
@@ -108,9 +110,9 @@ class RedisLimiter:
                 if what == b"ok":
                     break
                 if what == b"cold":
-                    await self._read_window(held, int(detail[0]))
+                    await self._read_window(asked, int(detail[0]))
                 elif what == b"spend":
-                    held = self._spent(held, held.spends[int(detail[0]) - 1])
+                    asked = self._spent(asked, asked.spends[int(detail[0]) - 1])
                 elif what == b"concurrency" and may_wait:
                     may_stay = waits = True
                     await asyncio.sleep(_POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - only spreads the questions
@@ -137,12 +139,14 @@ class RedisLimiter:
         held = self._held.pop(lease.id, None)
         if held is not None and not await self._book(held, tokens, cost):
             self._unsettled.append((held, tokens, cost))
+            self._keep_leases()
 
     async def close(self) -> None:
-        """Stops renewing; places of requests that still run come back within a minute."""
+        """Stops renewing, and tries once more to book; places of requests that still run come back within a minute."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._book_waiting()
 
     async def _leave(self, held: _Held) -> None:
         """Takes a request out of the queue and out of its place, as if it had never come."""
@@ -179,7 +183,7 @@ class RedisLimiter:
         spend, name = held.spends[number - 1], held.names()[_FIXED + number - 1]
         total = _nano(await self._sum(held.key, spend))
         # A counter outlives its window by a day, for requests that began in it; the one that never ends is read anew
-        # after 40 idle days.
+        # every 40 days.
         until = spend.end + timedelta(days=1) if spend.end else utc_now() + timedelta(days=40)
         await self._redis.ask(lambda redis: redis.set(name, total, nx=True, exat=until))
 
@@ -219,8 +223,12 @@ class RedisLimiter:
             slots = [(held.names()[2], held.id) for held in self._held.values()]
             if slots:
                 await self._redis.ask(lambda redis, slots=slots, until=until: _extend(redis, slots, until))  # type: ignore[misc]
-            waiting, self._unsettled = self._unsettled, []
-            self._unsettled += [item for item in waiting if not await self._book(*item)]
+            await self._book_waiting()
+
+    async def _book_waiting(self) -> None:
+        for item in list(self._unsettled):
+            if await self._book(*item):
+                self._unsettled.remove(item)
 
 
 async def _extend(redis: "redis.asyncio.Redis", slots: Sequence[tuple[str, str]], until: int) -> None:
