@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fakes import (
     FakeDirectory,
     KeptReply,
     ListLog,
+    NoLimits,
     Script,
     ScriptedUpstream,
     a_call,
@@ -21,10 +24,12 @@ from tests.fakes import (
     outside,
 )
 
+from ccrouter.access.keys import ApiKey
 from ccrouter.errors import StreamBroken, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
 from ccrouter.gateway import Gateway, relay
 from ccrouter.http import Headers, header
 from ccrouter.metering.record import CallRecord
+from ccrouter.ports import Lease
 
 START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":9}}}\n\n'
 TEXT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"text":"x"}}\n\n'
@@ -231,6 +236,41 @@ def test_what_follows_message_stop_still_arrives() -> None:
     reply, record = ask(ScriptedUpstream(Script(chunks=[START + TEXT + DELTA + STOP, trail, BREAK])))
     assert WHOLE + trail == reply.body
     assert (record.status, record.usage_state) == ("ok", "final")
+
+
+def test_what_follows_message_stop_without_an_end_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform that goes on sending pings is left after a moment."""
+    monkeypatch.setattr(relay, "_TRAIL_S", 0.001)
+    reply, record = ask(ScriptedUpstream(Script(chunks=[WHOLE, *[PING] * 5_000])))
+    assert reply.finished
+    assert len(reply.pieces) < 5_000
+    assert record.status == "ok"
+
+
+def test_a_place_is_given_back_although_the_task_ends_while_the_record_is_written() -> None:
+    """Nothing else would end its lease as long as the process runs."""
+
+    class Counted(NoLimits):
+        settled: list[Lease] = []  # noqa: RUF012 - of this test alone
+
+        async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+            return Lease("lease")
+
+        async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:
+            self.settled.append(lease)
+
+    async def run() -> None:
+        def end(_record: CallRecord) -> None:
+            task.cancel()
+
+        log = ListLog(end)
+        ports = replace(outside(FakeDirectory(TWO), ScriptedUpstream(Script(chunks=[WHOLE])), log), limits=Counted())
+        call, asked = a_call(BODY)
+        task = asyncio.create_task(Gateway(ports).answer(call, asked, a_key(), KeptReply()))
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+    assert [lease.id for lease in Counted.settled] == ["lease"]
 
 
 def test_a_plain_answer_goes_through_byte_for_byte() -> None:

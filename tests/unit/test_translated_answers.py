@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.fakes import (
+    BREAK,
     FakeDirectory,
     FakeMemory,
     KeptReply,
@@ -20,7 +22,7 @@ from tests.fakes import (
 )
 from tests.grammar import events_of, violations
 
-from ccrouter.gateway import Gateway
+from ccrouter.gateway import Gateway, relay
 from ccrouter.http import Headers
 from ccrouter.metering.record import CallRecord
 
@@ -93,6 +95,24 @@ def test_an_answer_in_two_responses_is_one_message_and_each_is_billed() -> None:
     assert sent[1]["continuationToken"] == "Y29udGludWF0aW9uLXRva2VuLTE="
     assert record.usage is not None
     assert (record.usage.input_tokens, record.usage.output_tokens) == (30 + 65_566, 90_000)
+
+
+def test_a_second_response_that_breaks_off_is_closed_too() -> None:
+    """Its refusal cannot be read to its end."""
+    upstream = ScriptedUpstream(answer("13_continuation.hop1.sse"), Script(500, JSON, [BREAK]))
+    call, asked = a_call(request(max_tokens=200_000))
+    ports = outside(FakeDirectory([CREDENTIAL]), upstream, ListLog())
+    asyncio.run(Gateway(ports).answer(call, asked, a_key(MAPPING), KeptReply()))
+    assert [response.closed for response in upstream.responses] == [True, True]
+
+
+def test_an_answer_without_an_end_is_not_gathered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message in one piece has a bound, translated or not."""
+    monkeypatch.setattr(relay, "JSON_LIMIT", 100)
+    reply, record, _sent = ask(request(stream=False), *[answer("01_text.sse")] * 3)
+    assert reply.status == 502
+    assert record.error_message is not None
+    assert "longer than 100 bytes" in record.error_message
 
 
 def test_a_refusal_over_signatures_is_mended_with_the_stand_in() -> None:

@@ -29,7 +29,7 @@ JSON_LIMIT = 64 * 1024 * 1024
 _UNDECIDED_LIMIT = 256 * 1024
 """An event stream whose first event is longer than this is none."""
 _TRAIL_S = 1.0
-"""How long what may follow `message_stop` (an end of stream, usually already there) is waited for."""
+"""How long what may follow `message_stop` (an end of stream, usually already there) is read."""
 
 STREAM_HEADERS: Headers = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
@@ -176,22 +176,27 @@ class Relay:
 
     async def _fold(self, stream: AnswerStream) -> None:
         """Reads a translated stream to its end and sends the message it makes; any failure is an error answer."""
-        out = b""
+        pieces, size = [], 0
         while True:
             chunk = b"" if stream.ended else await self.response.read(self._silence_within_s)
             if chunk is None:
                 raise UpstreamTimeout("The platform went silent during its answer.")
-            out += stream.feed(chunk) if chunk else await self._end_of_body(stream)
+            piece = stream.feed(chunk) if chunk else await self._end_of_body(stream)
             _raise_failure(stream)
+            pieces.append(piece)
+            size += len(piece)
+            if size > JSON_LIMIT:
+                raise StreamBroken(f"The platform's answer is longer than {JSON_LIMIT} bytes.")
             if not chunk and stream.further is None:
                 break
         await self._keep(stream.remembered)
-        await self._send_whole(msgspec.json.encode(fold(out)), stream.facts)
+        await self._send_whole(msgspec.json.encode(fold(b"".join(pieces))), stream.facts)
 
     async def _follow(self, stream: AnswerStream) -> None:
         """Passes on what still comes after `message_stop` or an error; the answer has ended, so a break is no fault."""
+        until_s = monotonic_s() + _TRAIL_S
         try:
-            while chunk := await self.response.read(_TRAIL_S):
+            while (left := until_s - monotonic_s()) > 0 and (chunk := await self.response.read(left)):
                 await self._reply.send(stream.feed(chunk) + stream.take_held())
         except StreamBroken:
             return

@@ -62,6 +62,7 @@ class Gateway:
             _log.exception("request %s failed by a fault of the router", call.record.request_id)
             fault = router_fault()
             if reply.started:
+                reply.let_go()
                 call.facts.error_type, call.facts.error_message = fault.kind, fault.message
                 await self._write(call, "error")
                 await reply.cut(b"")
@@ -243,8 +244,10 @@ class Gateway:
         """The response with the next part of an answer."""
         response = await self._outside.upstream.send(request)
         if response.status // 100 != 2:
-            body = await response.read_all(REFUSAL_LIMIT, _REFUSAL_SILENCE_S)
-            response.close()
+            try:
+                body = await response.read_all(REFUSAL_LIMIT, _REFUSAL_SILENCE_S)
+            finally:
+                response.close()
             raise exchange.read_refusal(response.status, response.headers, body)
         return response
 
@@ -289,10 +292,12 @@ class Gateway:
         """Completes the record and makes it durable; a second call does nothing."""
         if not call.complete():
             return
-        await self._outside.call_log.record(call.record)
-        if call.lease is not None:
-            # After the record: a spend counter that has to be read anew is then read with this request in it.
-            await self._outside.limits.settle(call.lease, *call.used())
+        try:
+            await self._outside.call_log.record(call.record)
+        finally:
+            if call.lease is not None:
+                # After the record: a spend counter that has to be read anew is then read with this request in it.
+                await self._outside.limits.settle(call.lease, *call.used())
 
 
 def _upstream_id(headers: Headers) -> str | None:
