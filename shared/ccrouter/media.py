@@ -4,6 +4,7 @@ They are fetched through the upstream leg, so that its rules hold: public addres
 """
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 
 from ccrouter.errors import InvalidRequest, UpstreamError
@@ -14,6 +15,7 @@ from ccrouter.ports import SendUpstream
 _LIMIT = 20 * 1024 * 1024
 _WITHIN_S = 10.0
 _MOST_REDIRECTS = 3
+_USER = re.compile(r"//[^/]*@")
 
 
 class UpstreamMedia:
@@ -35,8 +37,7 @@ class UpstreamMedia:
     async def _follow(self, url: str) -> Media:
         asked = url
         for _ in range(_MOST_REDIRECTS + 1):
-            if urlsplit(asked).scheme not in ("https", "http"):
-                raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: only http and https are.")
+            _check(asked, url)
             response = await self._upstream.send(HttpRequest("GET", asked, (("accept", "*/*"),), b""))
             try:
                 location = header(response.headers, "location")
@@ -55,6 +56,17 @@ class UpstreamMedia:
         raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: it leads from one address to the next.")
 
 
+def _check(asked: str, url: str) -> None:
+    """Raises InvalidRequest for what is no address, or of another kind; where it leads is checked later."""
+    try:
+        parts = urlsplit(asked)
+        scheme, _host, _port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: it is no address.") from None
+    if scheme not in ("https", "http"):
+        raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: only http and https are.")
+
+
 def _shown(url: str) -> str:
-    """A URL without its query, which may hold a secret."""
-    return url.partition("?")[0][:200]
+    """A URL without its user and its query, which may hold secrets."""
+    return _USER.sub("//", url.partition("?")[0], count=1)[:200]
