@@ -14,6 +14,7 @@ from ccrouter.dialects.anthropic.stream import AnthropicStream
 from ccrouter.dialects.anthropic.whole import read_message
 from ccrouter.errors import ApiError, StorageAway, UpstreamError, UpstreamRefused
 from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, stopping, storage_away
+from ccrouter.gateway.attachments import fetch_all
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
 from ccrouter.gateway.once_more import OnceMore
@@ -194,7 +195,7 @@ class Gateway:
         needs = platform.needs(ask, aim, credential)
         found = Found()
         if needs is not NOTHING:
-            media = {url: await self._outside.media.fetch(url) for url in needs.urls}
+            media = await fetch_all(self._outside.media, needs.urls)
             remembered = await self._outside.memory.recall(ask.key_id, needs.tool_use_ids) if needs.tool_use_ids else {}
             found = Found(remembered, media)
         return platform.open(ask, aim, credential, found)
