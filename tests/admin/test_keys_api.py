@@ -257,3 +257,11 @@ def test_what_a_key_has_used_this_month(site: Site, api: httpx2.Client) -> None:
         found = api.get(f"{KEYS}/{key['id']}").json()
     assert found["last_used_at"] >= rfc3339(began)
     assert datetime.fromisoformat(found["last_used_at"]).tzinfo == UTC
+
+
+def test_a_target_may_set_the_effort(api: httpx2.Client) -> None:
+    """Each platform says it in its own way; what is no effort is named."""
+    target = {"platform": "gemini", "model": "gemini-3-flash-preview", "effort": "low"}
+    assert make(api, mapping={"haiku": [target]})["mapping"]["haiku"] == [target]
+    answer = api.post(KEYS, json={"name": "k", "mapping": {"haiku": [target | {"effort": "lazy"}]}})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "mapping.haiku[0].effort")

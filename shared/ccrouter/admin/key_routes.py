@@ -36,7 +36,7 @@ from ccrouter.admin.schemas import (
 )
 from ccrouter.clock import utc_now
 from ccrouter.platforms.registry import is_platform
-from ccrouter.routing.mapping import MappingError, read_mapping, targets_of
+from ccrouter.routing.mapping import EFFORTS, MappingError, read_mapping, targets_of
 from ccrouter.storage import credentials, keys, logs, users
 from ccrouter.storage.keys import StoredKey
 
@@ -157,10 +157,8 @@ def key_routes(needs: Needs) -> APIRouter:
         for field, target in targets_of(mapping):
             if not is_platform(target.platform):
                 raise invalid(f"{field}.platform", f"there is no platform «{target.platform}» in this version")
-            if target.effort is not None:
-                raise invalid(
-                    f"{field}.effort", f"platform {target.platform} gets the request as it is; leave effort out"
-                )
+            if target.effort is not None and target.effort not in EFFORTS:
+                raise invalid(f"{field}.effort", f"must be one of {', '.join(EFFORTS)}")
             if target.credential_id is not None:
                 credential = credentials.get(needs.engine, target.credential_id)
                 if credential is None or credential.deleted_at is not None:

@@ -9,6 +9,9 @@ import msgspec
 FAMILIES = ("opus", "sonnet", "haiku", "fable", "mythos")
 """Families of the model table; a mapping may name further ones as slots."""
 
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+"""What a target may set in place of the client's effort (anthropic-messages.md §4.1)."""
+
 _RESERVED = ("rules", "default")
 
 
