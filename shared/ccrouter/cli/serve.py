@@ -7,6 +7,7 @@ import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from threading import Event
 from types import FrameType
 
 import click
@@ -47,7 +48,7 @@ def serve() -> None:
     settings = read_environment()
     if settings.unknown:
         logging.getLogger("ccrouter").warning("no settings of this version: %s", ", ".join(settings.unknown))
-    _await_stop_signals()
+    asked_to_stop = _await_stop_signals()
     try:
         with ExitStack() as stack:
             listening = stack.enter_context(_listen(settings))
@@ -57,14 +58,21 @@ def serve() -> None:
             _check_redis(services)
             if embedded is not None:
                 embedded.announce(settings.public_url)
-            _run(services, listening)
+            _run(services, listening, asked_to_stop)
     except _AskedToStop:
         pass
     click.echo("stopped")
 
 
-def _await_stop_signals() -> None:
+def _await_stop_signals() -> Event:
+    """Ends the start where a signal asks for it.
+
+    The event says so too: what is raised while Python runs a finalizer is dropped.
+    """
+    asked = Event()
+
     def stop(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
         # Another signal ends the process at once; the embedded servers end with it.
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
@@ -75,6 +83,7 @@ def _await_stop_signals() -> None:
     # A terminal that is closed; `nohup` has it ignored, and it stays so.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    return asked
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -131,10 +140,13 @@ def _check_redis(services: Services) -> None:
         )
 
 
-def _run(services: Services, listening: socket.socket) -> None:
+def _run(services: Services, listening: socket.socket, asked_to_stop: Event) -> None:
     from ccrouter.cli.web_server import WebServer
 
     def when_ready() -> None:
+        if asked_to_stop.is_set():
+            server.should_exit = True
+            return
         _say_ready(services.settings, make_administrator(services.engine, services.settings))
 
     server = WebServer(services, when_ready)
