@@ -128,6 +128,12 @@ class FakeStates:
         self.pool.begin(candidate, self.now)
         return self.now
 
+    def is_free(self, candidate: Candidate, leaving: Candidate) -> bool:
+        return self.pool.is_free(candidate, leaving, self.now)
+
+    def end(self, candidate: Candidate) -> None:
+        self.pool.end(candidate)
+
     def failed(self, credential: Credential, failure: Failure) -> None:
         self.pool.failed(credential.id, failure, self.now)
 

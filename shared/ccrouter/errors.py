@@ -13,7 +13,8 @@
     │   ├── InternalFault             500 api_error
     │   ├── BadGateway                502 api_error
     │   ├── Unavailable               503 api_error
-    │   └── GatewayTimeout            504 timeout_error
+    │   ├── GatewayTimeout            504 timeout_error
+    │   └── Overloaded                529 overloaded_error
     └── UpstreamError                 an attempt failed; its verdict says what may be tried next
         ├── UpstreamUnreachable       no connection, or it closed before the answer began
         ├── UpstreamTimeout           no answer in time
@@ -123,6 +124,12 @@ class Unavailable(ApiError):
 
 class GatewayTimeout(ApiError):
     status, kind = 504, "timeout_error"
+
+
+class Overloaded(ApiError):
+    """Every account serves as many requests as it may."""
+
+    status, kind = 529, "overloaded_error"
 
 
 class Verdict(Enum):

@@ -163,10 +163,16 @@ class CredentialStates(Protocol):
     than it says; what other processes have seen is at most a second old while requests come."""
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates to try now, best first. Raises QuotaUsedUp or Unavailable where all are blocked."""
+        """The candidates to try now, best first. Raises QuotaUsedUp, Unavailable or Overloaded where there is none."""
+
+    def is_free(self, candidate: Candidate, leaving: Candidate) -> bool:
+        """Whether a candidate may be tried after `leaving`, by what has become known meanwhile."""
 
     def begin(self, candidate: Candidate) -> float:
         """A try begins; returns the moment, for its outcome."""
+
+    def end(self, candidate: Candidate) -> None:
+        """A try is over, whether or not it has told anything."""
 
     def failed(self, credential: Credential, failure: Failure) -> None:
         """A try failed. A block is kept for all processes."""

@@ -75,6 +75,7 @@ def test_every_member_can_be_set_and_changed(api: httpx2.Client) -> None:
     """What is left out stays; null puts the platform's own address and all models in place."""
     fields = {
         "name": "full", "enabled": False, "base_url": "https://example.com/api", "priority": 5, "weight": 3,
+        "max_concurrency": 4,
         "models": ["a", "b"],
     }  # fmt: skip
     made = make(api, **fields)

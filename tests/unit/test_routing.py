@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from tests.fakes import a_credential
 
-from ccrouter.errors import NotFound, Unavailable
+from ccrouter.errors import NotFound, Unavailable, Verdict
 from ccrouter.routing.mapping import Mapping, MappingError, Target, family_of, read_mapping, resolve
-from ccrouter.routing.plan import Candidate, plan
+from ccrouter.routing.plan import Candidate, Line, plan
 
 
 def to(model: str, platform: str = "anthropic") -> dict[str, str]:
@@ -211,3 +211,40 @@ def test_a_heavier_credential_takes_its_share_and_a_lost_one_moves_only_its_own(
     for talk, order in before.items():
         assert after[talk] == [name for name in order if name != "c"]
     assert 230 < sum(order[0] == "b" for order in before.values()) < 370
+
+
+def walk(line: Line, *verdicts: Verdict, shut: tuple[str, ...] = ()) -> list[str | None]:
+    """Who is tried while each attempt fails with the next verdict."""
+    tried = names_of([line.current])
+    for verdict in verdicts:
+        if not line.move_on(verdict, lambda one, _: names_of([one])[0] not in shut):
+            break
+        tried += names_of([line.current])
+    return tried
+
+
+def a_candidate(name: str, index: int, platform: str = "anthropic", model: str = "m") -> Candidate:
+    """A credential for a target."""
+    return Candidate(Target(platform, model), index, a_credential(name, platform=platform))
+
+
+A, B, C = a_candidate("a", 0), a_candidate("b", 0), a_candidate("c", 1)
+
+
+def test_after_a_failure_the_next_one_that_is_still_free_is_tried() -> None:
+    """What befell the others meanwhile counts."""
+    on = Verdict.NEXT_CREDENTIAL
+    assert walk(Line([A, B, C]), on, on, on) == ["a", "b", "c"]
+    assert walk(Line([A, B, C]), on, on, shut=("b",)) == ["a", "c"]
+    assert walk(Line([A, B, C]), Verdict.FINAL) == ["a"]
+    assert not Line([A, B]).has_more(lambda *_: False)
+    assert Line([A, B]).has_more(lambda *_: True)
+
+
+def test_after_a_refusal_no_other_account_of_the_platform_is_tried() -> None:
+    """Not in this target, not in a later one, not after a further failure; the same account may have a model that
+    works."""
+    refused, on = Verdict.NEXT_TARGET, Verdict.NEXT_CREDENTIAL
+    gemini, again, same = a_candidate("g", 1, "gemini"), a_candidate("b", 2), a_candidate("a", 2, model="n")
+    assert walk(Line([A, B, gemini, again]), refused, on) == ["a", "g"]
+    assert walk(Line([A, B, same, again]), refused, on) == ["a", "a"]

@@ -136,8 +136,6 @@ def credential_routes(needs: Needs) -> APIRouter:
                 raise invalid(name, "may not be null; leave it out to keep it")
         if "options" in fields:
             fields["options"] = _options(platform, fields["options"])
-        if fields.get("max_concurrency") is not None:
-            raise invalid("max_concurrency", "is not available in this version; leave it out", code="not_available")
         if fields.get("base_url") is not None:
             kind = KINDS[platform]
             if kind.base_url is None:

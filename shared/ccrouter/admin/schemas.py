@@ -284,7 +284,12 @@ class CredentialChanges(Input):
     options: dict[str, Any] | None = None
     priority: int | None = Field(None, ge=-1000, le=1000, description="Higher ones are used first")
     weight: int | None = Field(None, ge=1, le=1000, description="Share among those of one priority")
-    max_concurrency: int | None = Field(None, ge=1)
+    max_concurrency: int | None = Field(
+        None,
+        ge=1,
+        description="Requests under way at once. Each process of the router counts its own, so that several processes "
+        "together may have more; null: no bound",
+    )
     models: list[Pattern] | None = Field(None, description="Null: every model")
 
 

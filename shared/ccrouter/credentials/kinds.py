@@ -35,6 +35,7 @@ class Credential:
     options: dict[str, Any] = field(default_factory=dict)
     priority: int = 0
     weight: int = 1
+    max_concurrency: int | None = None
     models: tuple[str, ...] | None = None
     open_network: bool = False
     block: Block | None = None

@@ -80,8 +80,14 @@ class _Unnoted:
     def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         return list(candidates)
 
+    def is_free(self, candidate: Candidate, leaving: Candidate) -> bool:
+        return True
+
     def begin(self, candidate: Candidate) -> float:
         return 0.0
+
+    def end(self, candidate: Candidate) -> None:
+        """It kept nobody away."""
 
     def failed(self, credential: Credential, failure: Failure) -> None:
         """The row says so."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ccrouter.credentials.kinds import Credential
@@ -18,6 +18,15 @@ class Candidate:
     target: Target
     target_index: int
     credential: Credential | None
+
+    @property
+    def credential_id(self) -> str | None:
+        """The credential's id."""
+        return self.credential.id if self.credential is not None else None
+
+
+IsFree = Callable[[Candidate, Candidate], bool]
+"""Whether a candidate may be tried now, once the second one is done with."""
 
 
 def plan(
@@ -55,21 +64,50 @@ def plan(
     return candidates
 
 
-def next_position(candidates: Sequence[Candidate], position: int, verdict: Verdict) -> int | None:
-    """Which candidate is tried after the one at `position` failed; None where nothing else may be tried.
+class Line:
+    """The candidates of one request in their order, and which of them failed attempts have ruled out."""
 
-    After a refusal no further account of that platform is tried, in later targets neither (`product.md` §4).
-    """
-    if verdict is Verdict.FINAL:
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self._candidates = candidates
+        self._position = 0
+        self._kept: dict[str, str | None] = {}
+        """By platform that refused: the one credential of it that may still be asked, for another model."""
+
+    @property
+    def current(self) -> Candidate:
+        """The one to try now."""
+        return self._candidates[self._position]
+
+    def has_more(self, is_free: IsFree) -> bool:
+        """Whether another one could be tried after the current one."""
+        return self._following(Verdict.NEXT_CREDENTIAL, is_free) is not None
+
+    def move_on(self, verdict: Verdict, is_free: IsFree) -> bool:
+        """Goes to the next one that may be tried after the current one failed; False where there is none.
+
+        After a refusal no further account of that platform is tried, whatever fails afterwards (`product.md` §4).
+        """
+        if verdict is Verdict.FINAL:
+            return False
+        if verdict is Verdict.NEXT_TARGET:
+            self._kept[self.current.target.platform] = self.current.credential_id
+        following = self._following(verdict, is_free)
+        if following is None:
+            return False
+        self._position = following
+        return True
+
+    def _following(self, verdict: Verdict, is_free: IsFree) -> int | None:
+        for position in range(self._position + 1, len(self._candidates)):
+            candidate = self._candidates[position]
+            if verdict is Verdict.NEXT_TARGET and candidate.target_index == self.current.target_index:
+                continue
+            platform = candidate.target.platform
+            if platform in self._kept and self._kept[platform] != candidate.credential_id:
+                continue
+            if is_free(candidate, self.current):
+                return position
         return None
-    failed = candidates[position]
-    for following in range(position + 1, len(candidates)):
-        candidate = candidates[following]
-        if verdict is Verdict.NEXT_CREDENTIAL or (
-            candidate.target_index != failed.target_index and candidate.target.platform != failed.target.platform
-        ):
-            return following
-    return None
 
 
 def nowhere(model: str, mapping: Mapping) -> str:

@@ -281,6 +281,7 @@ def _opened(vault: Vault, row: Any) -> Credential:
         options=row.options,
         priority=row.priority,
         weight=row.weight,
+        max_concurrency=row.max_concurrency,
         models=None if row.models is None else tuple(row.models),
         open_network=row.origin == FROM_ENVIRONMENT,
         block=_block_of(row),

@@ -80,11 +80,19 @@ class SharedStates:
         return self._pool.conditions
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates to try now, best first. Raises QuotaUsedUp or Unavailable where all are blocked."""
+        """The candidates to try now, best first. Raises QuotaUsedUp, Unavailable or Overloaded where there is none."""
         now = self._clock()
         if not 0.0 <= now - self._renewed_at < RENEW_S:
             self._share()
         return self._pool.choose(candidates, now)
+
+    def is_free(self, candidate: Candidate, leaving: Candidate) -> bool:
+        """Whether a candidate may be tried after `leaving`, by what has become known meanwhile."""
+        return self._pool.is_free(candidate, leaving, self._clock())
+
+    def end(self, candidate: Candidate) -> None:
+        """A try is over."""
+        self._pool.end(candidate)
 
     def begin(self, candidate: Candidate) -> float:
         """A try begins; returns the moment, for its outcome."""
