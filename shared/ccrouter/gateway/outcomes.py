@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-from ccrouter.errors import AnsweredWithError, StreamBroken, UpstreamError, UpstreamTimeout
+from ccrouter.errors import AnsweredWithError, StreamBroken, Trouble, UpstreamError, UpstreamTimeout
 from ccrouter.gateway.call import Call
 from ccrouter.metering.record import Attempt
-from ccrouter.platforms.contract import Ask
+from ccrouter.platforms.contract import COUNT_TOKENS, Ask
 from ccrouter.ports import Outside
 from ccrouter.routing.condition import Failure
 from ccrouter.routing.plan import Candidate
 
+_OF_MESSAGES_ALONE = frozenset({Trouble.THROTTLED, Trouble.EXHAUSTED})
+"""Counting tokens has limits of its own: what it meets says nothing about messages, nor does its success."""
 _SIGNED = (b'"signature"', b'"redacted_thinking"')
 """Only a history with one of these can hold thinking of another platform."""
 
@@ -34,9 +36,11 @@ class Outcomes:
         credential = candidate.credential
         if credential is None:
             return
-        if attempt.outcome != "ok":
+        if attempt.outcome != "ok" or call.facts.error_type is not None:
             error_type, reason = call.facts.error_type or "api_error", attempt.reason or attempt.outcome
             self.failed(call, candidate, AnsweredWithError(error_type, reason))
+            return
+        if ask.operation == COUNT_TOKENS:
             return
         self._states.succeeded(credential, candidate.target.model, call.try_began_s)
         if ask.conversation:
@@ -48,6 +52,8 @@ class Outcomes:
         if credential is None:
             return
         consequence = failure.consequence
+        if call.record.kind == COUNT_TOKENS and consequence.trouble in _OF_MESSAGES_ALONE:
+            return
         if isinstance(failure, (AnsweredWithError, StreamBroken, UpstreamTimeout)) and not consequence.scope:
             # These come from a model that was reached; the credential's other models may fare better.
             consequence = replace(consequence, scope=model)
