@@ -4,11 +4,30 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Header, Query
+from pydantic import AfterValidator
 
 from ccrouter.admin.problems import Problem
+from ccrouter.admin.schemas import AwareMoment
 
 Cursor = Annotated[str | None, Query(description="next_cursor of the part before")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+
+
+def _fits_an_id(moment: datetime) -> datetime:
+    # Lists by time compare ids, which carry milliseconds since 1970.
+    if moment.timestamp() < 0:
+        raise ValueError("must lie after 1970")
+    return moment
+
+
+Since = Annotated[
+    Annotated[AwareMoment, AfterValidator(_fits_an_id)] | None,
+    Query(alias="from", description="Not before this moment", examples=["2026-11-01T00:00:00Z"]),
+]
+Until = Annotated[
+    Annotated[AwareMoment, AfterValidator(_fits_an_id)] | None,
+    Query(alias="to", description="Before this moment", examples=["2026-12-01T00:00:00Z"]),
+]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description="ETag of the object as you know it: 412 if it has changed")
 ]

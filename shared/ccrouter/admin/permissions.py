@@ -27,6 +27,7 @@ PERMISSIONS: dict[str, str] = {
     "resolveModel": ADMIN,
     "listLogs": USER,
     "getLog": USER,
+    "listAudit": ADMIN,
 }
 """`user`: everybody who is signed in; a member then sees only what is theirs."""
 

@@ -108,10 +108,11 @@ class SignIn:
         return found
 
     def authorize(self, request: Request) -> None:
-        """The dependency of every operation; leaves user and session in `request.state`.
+        """The dependency of every operation; leaves `user`, `session` and `client_ip` in `request.state`.
 
         Raises Problem 401 where nobody is signed in, 403 where the user may not do this.
         """
+        request.state.client_ip = self.client_address(request)
         who = PERMISSIONS[request.scope["route"].operation_id]
         if who == ANYONE:
             return

@@ -3,11 +3,15 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Connection, Select
+from sqlalchemy import Column, Connection, Engine, Select
+
+from ccrouter.ids import uuid7
 
 T = TypeVar("T")
 
@@ -25,6 +29,24 @@ def uuid_of(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         return None
+
+
+def first_id_at(moment: datetime) -> uuid.UUID:
+    """The smallest id of a millisecond: ids carry the time they were made (`ccrouter.ids`)."""
+    return uuid.UUID(int=uuid7(moment).int >> 80 << 80)
+
+
+@contextmanager
+def begun(place: Engine | Connection) -> Iterator[Connection]:
+    """A transaction: one of its own on an engine, the caller's where a connection is given.
+
+    So several changes, and the audit entry that tells of them, are made together or not at all.
+    """
+    if isinstance(place, Connection):
+        yield place
+    else:
+        with place.begin() as connection:
+            yield connection
 
 
 def write_cursor(last_id: uuid.UUID) -> str:

@@ -201,3 +201,23 @@ request_log = Table(
     Index("ix_request_log_failed", "id", postgresql_where=text("status <> 'ok'")),
 )
 """References to keys, users and credentials are copies, not foreign keys: a row outlives what it speaks of."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _moment("at", required=True),
+    Column("actor_id", Uuid),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("object_id", Text),
+    Column("failed", Boolean, nullable=False, server_default=text("false")),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("client_ip", Text),
+    Index(None, "actor_id", "id"),
+    Index(None, "kind", "object_id", "id"),
+    Index(None, "action", "id"),
+)
+"""Here too users and objects are copies: an entry outlives them."""
