@@ -199,8 +199,9 @@ class StoredTokens:
             stored, is_ours = await self._refreshed(stored)
             if is_ours:
                 break
-        if not stored.credential.auth.get("access_token") and self._renewing.needs_token(stored.credential):
-            raise SignInFailed("Others keep changing this sign-in; it could not be renewed.", needs_login=False)
+        else:
+            if not self._has_token(stored.credential, 0.0, refused):
+                raise SignInFailed("Others keep changing this sign-in; it could not be renewed.", needs_login=False)
         if anew or not self._renewing.is_complete(stored.credential):
             auth = await self._renewing.completed(stored.credential, anew=anew)
             if auth != stored.credential.auth:
