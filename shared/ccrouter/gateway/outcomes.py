@@ -12,6 +12,8 @@ from ccrouter.routing.plan import Candidate
 
 _OF_MESSAGES_ALONE = frozenset({Trouble.THROTTLED, Trouble.EXHAUSTED})
 """Counting tokens has limits of its own: what it meets says nothing about messages, nor does its success."""
+_OF_A_MODEL = frozenset({AnsweredWithError.outcome, StreamBroken.outcome, UpstreamTimeout.outcome})
+"""These come from a model that was reached; the credential's other models may fare better."""
 _SIGNED = (b'"signature"', b'"redacted_thinking"')
 """Only a history with one of these can hold thinking of another platform."""
 
@@ -31,14 +33,18 @@ class Outcomes:
         answered_by = await self._conversations.answered_by(_name(ask))
         return replace(ask, moved=bool(answered_by - {credential.id}))
 
-    def answered(self, call: Call, ask: Ask, candidate: Candidate, attempt: Attempt) -> None:
-        """An answer has been carried, whole or as far as it came."""
+    def answered(
+        self, call: Call, ask: Ask, candidate: Candidate, attempt: Attempt, failure: UpstreamError | None
+    ) -> None:
+        """An answer has been carried, whole or as far as it came; `failure` is what broke it on the way."""
         credential = candidate.credential
         if credential is None:
             return
-        if attempt.outcome != "ok" or call.facts.error_type is not None:
+        if failure is None and (attempt.outcome != "ok" or call.facts.error_type is not None):
             error_type, reason = call.facts.error_type or "api_error", attempt.reason or attempt.outcome
-            self.failed(call, candidate, AnsweredWithError(error_type, reason))
+            failure = AnsweredWithError(error_type, reason)
+        if failure is not None:
+            self.failed(call, candidate, failure)
             return
         if ask.operation == COUNT_TOKENS:
             return
@@ -54,8 +60,7 @@ class Outcomes:
         consequence = failure.consequence
         if call.record.kind == COUNT_TOKENS and consequence.trouble in _OF_MESSAGES_ALONE:
             return
-        if isinstance(failure, (AnsweredWithError, StreamBroken, UpstreamTimeout)) and not consequence.scope:
-            # These come from a model that was reached; the credential's other models may fare better.
+        if failure.outcome in _OF_A_MODEL and not consequence.scope:
             consequence = replace(consequence, scope=model)
         self._states.failed(
             credential, Failure(consequence, model, call.conversation, failure.message, call.try_began_s)

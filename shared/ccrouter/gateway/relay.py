@@ -70,6 +70,8 @@ class Relay:
         self._remember = remember
         self._silence_within_s = SILENCE_LIMIT_S if silence_within_s is None else silence_within_s
         self._opened_s = monotonic_s()
+        self.failure: UpstreamError | None = None
+        """What broke the answer after it had begun."""
 
     async def run(self, exchange: Exchange) -> None:
         """Carries the whole answer. Raises UpstreamError only as long as the client has been sent nothing."""
@@ -226,7 +228,7 @@ class Relay:
         Where the bytes are the platform's own, the client's connection breaks too, since that is what its recovery is
         made for; a translated answer ends with an error event, its open block left open (anthropic-passthrough.md §1).
         """
-        facts = stream.facts
+        facts, self.failure = stream.facts, error
         facts.error_type, facts.error_message = error.kind, error.message
         self._attempt.outcome, self._attempt.reason = error.outcome, error.message
         await self._settle("error")

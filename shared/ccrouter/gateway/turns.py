@@ -128,7 +128,7 @@ class Turns:
                     silence_within_s=request.silence_within_s,
                 )
                 await relay.run(exchange)
-                self._outcomes.answered(call, ask, candidate, attempt)
+                self._outcomes.answered(call, ask, candidate, attempt, relay.failure)
             finally:
                 (relay.response if relay else response).close()
         except UpstreamError as failure:
