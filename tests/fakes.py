@@ -17,7 +17,7 @@ from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord, decode_record, encode_record
 from ccrouter.platforms.contract import MESSAGES, Ask, Media
-from ccrouter.ports import Lease, Outside, RoutingData
+from ccrouter.ports import Lease, Outside, Place, RoutingData
 from ccrouter.routing.condition import Failure
 from ccrouter.routing.mapping import Mapping as ModelMapping
 from ccrouter.routing.mapping import read_mapping
@@ -141,6 +141,25 @@ class FakeStates:
         self.pool.succeeded(credential.id, model, began_s)
 
 
+class FakePlaces:
+    """Places of this process alone; `taken` may hold those of others."""
+
+    def __init__(self) -> None:
+        self.taken: list[Place] = []
+
+    async def take(self, credential: Credential, most: int) -> Place | None:
+        await asyncio.sleep(0)
+        place = Place(credential.id, str(uuid7()))
+        if sum(taken.credential_id == credential.id for taken in self.taken) >= most:
+            return None
+        self.taken.append(place)
+        return place
+
+    async def give_back(self, place: Place) -> None:
+        await asyncio.sleep(0)
+        self.taken.remove(place)
+
+
 class FakeConversations:
     """Remembers in a dictionary."""
 
@@ -177,6 +196,7 @@ def outside(directory: "FakeDirectory", upstream: "ScriptedUpstream", log: "List
         sign_ins=StandingAccess(),
         memory=FakeMemory(),
         states=FakeStates(),
+        places=FakePlaces(),
         conversations=FakeConversations(),
         media=FakeMedia(),
     )

@@ -181,6 +181,27 @@ class CredentialStates(Protocol):
         """A try that began then was answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A request's place on a credential that serves only so many at once."""
+
+    credential_id: str
+    id: str
+
+
+class Places(Protocol):
+    """How many requests are under way on a credential, over all processes. Never raises.
+
+    While nobody can count them all, each process goes by its own (`CredentialStates`).
+    """
+
+    async def take(self, credential: Credential, most: int) -> Place | None:
+        """A place, where fewer than `most` are taken."""
+
+    async def give_back(self, place: Place) -> None:
+        """The request is over."""
+
+
 class ConversationMemory(Protocol):
     """Which credentials have answered a conversation in the last 24 hours. Never raises."""
 
@@ -209,6 +230,7 @@ class Outside:
     sign_ins: SignIns
     memory: ReasoningMemory
     states: CredentialStates
+    places: Places
     conversations: ConversationMemory
     media: FetchMedia
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.crossing import ThreadCrossing
     from ccrouter.storage.directory import CachedDirectory
     from ccrouter.storage.limits import RedisLimiter
+    from ccrouter.storage.places import RedisPlaces
     from ccrouter.storage.refusals import RedisRefusalCap
     from ccrouter.storage.states import SharedStates
     from ccrouter.tokens.desk import SignInDesk
@@ -130,6 +131,13 @@ class Services:
         return SharedStates(self.engine, self.crossing, self.redis)
 
     @cached_property
+    def places(self) -> "RedisPlaces":
+        """How many requests are under way on a credential."""
+        from ccrouter.storage.places import RedisPlaces
+
+        return RedisPlaces(self.redis)
+
+    @cached_property
     def conversations(self) -> "RedisConversations":
         """Which credentials answered a conversation."""
         from ccrouter.storage.conversations import RedisConversations
@@ -165,6 +173,7 @@ class Services:
             sign_ins=self.sign_ins,
             memory=RedisReasoningMemory(self.redis, self.vault),
             states=self.states,
+            places=self.places,
             conversations=self.conversations,
             media=UpstreamMedia(self.upstream),
         )
@@ -218,6 +227,8 @@ class Services:
             await self.limits.close()
         if "states" in made:
             await self.states.close()
+        if "places" in made:
+            await self.places.close()
         if "conversations" in made:
             await self.conversations.close()
         if "upstream" in made:

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes import (
     JSON,
     FakeDirectory,
+    FakePlaces,
     FakeStates,
     KeptReply,
     ListLog,
@@ -23,9 +24,11 @@ from tests.fakes import (
 from tests.unit.test_gateway import BODY, ERROR, START, TEXT, WHOLE, refusal
 
 from ccrouter.errors import UpstreamUnreachable
+from ccrouter.framing.eventstream import encode_frame
 from ccrouter.gateway import Gateway
 from ccrouter.metering.record import CallRecord
 from ccrouter.platforms.contract import COUNT_TOKENS
+from ccrouter.ports import Place
 
 OK = Script(chunks=[WHOLE])
 FIRST, SECOND = a_credential("first", priority=2), a_credential("second", priority=1)
@@ -40,8 +43,9 @@ class Router:
         self.upstream = ScriptedUpstream()
         self.log = ListLog()
         self.mapping = mapping
+        self.places = FakePlaces()
         ports = outside(FakeDirectory(credentials or (FIRST, SECOND)), self.upstream, self.log)
-        self.gateway = Gateway(replace(ports, states=self.states))
+        self.gateway = Gateway(replace(ports, states=self.states, places=self.places))
 
     async def ask_now(
         self, *scripts: Any, body: bytes = BODY, talk: str = "c", operation: str = "messages"
@@ -153,6 +157,26 @@ def test_a_platform_that_says_in_mid_answer_that_it_is_overloaded_rests() -> Non
     assert router.tried == ["second"]
 
 
+def test_what_a_platform_says_in_mid_answer_counts_as_if_it_had_said_it_first() -> None:
+    """A plan that is used up during an answer blocks the account like one that was used up before."""
+
+    def frame(**headers: str) -> dict[str, str]:
+        return {f":{name.replace('_', '-')}": value for name, value in headers.items()}
+
+    begun = encode_frame(frame(message_type="event", event_type="assistantResponseEvent"), b'{"content":"Hel"}')
+    spent = encode_frame(
+        frame(message_type="exception", exception_type="ThrottlingException"),
+        b'{"message":"used up","reason":"MONTHLY_REQUEST_COUNT"}',
+    )
+    kiro = a_credential("kiro", platform="kiro", auth={"auth_method": "api_key", "api_key": "ksk_1"})
+    router = Router(kiro, mapping={"opus": [{"platform": "kiro", "model": "claude-opus-4-5"}]})
+    headers = (("content-type", "application/vnd.amazon.eventstream"),)
+    reply = router.ask(Script(headers=headers, chunks=[begun, spent]))
+    assert b"billing_error" in reply.body
+    assert router.ask().status == 429
+    assert router.last.attempts == []
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_a_fault_of_the_request_cools_nothing(status: int) -> None:
     """However often."""
@@ -219,6 +243,35 @@ def test_no_more_requests_than_the_bound_are_under_way() -> None:
     assert dict(replies[1].headers)["retry-after"] == "2"
     router.ask(OK)
     assert router.last.status == "ok"
+
+
+def test_places_that_other_processes_took_count_too() -> None:
+    """Another credential answers; where there is none the client is told so, and no place is kept by a request."""
+    narrow = replace(FIRST, max_concurrency=2)
+    router = Router(narrow, SECOND)
+    router.places.taken = [Place(FIRST.id, "theirs"), Place(FIRST.id, "another's")]
+    router.ask(OK)
+    assert router.tried == ["second"]
+    del router.places.taken[0]
+    router.ask(OK)
+    assert router.tried == ["first"]
+    router.ask(refusal(503, "api_error"), OK)
+    assert router.tried == ["first", "second"]
+    assert router.places.taken == [Place(FIRST.id, "another's")]
+    router = Router(narrow)
+    router.places.taken = [Place(FIRST.id, "theirs")] * 2
+    reply = router.ask()
+    assert (reply.status, dict(reply.headers)["retry-after"]) == (529, "2")
+    assert (router.last.status, router.last.attempts) == ("error", [])
+
+
+def test_where_the_others_are_full_the_last_failure_is_told() -> None:
+    """It says more than that there was nobody else."""
+    router = Router(FIRST, replace(SECOND, max_concurrency=1))
+    router.places.taken = [Place(SECOND.id, "theirs")]
+    reply = router.ask(refusal(429, "rate_limit_error", "slow down"))
+    assert (reply.status, router.tried) == (429, ["first"])
+    assert b"slow down" in reply.body
 
 
 def test_limits_of_counting_tokens_are_its_own() -> None:

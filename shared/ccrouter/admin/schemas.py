@@ -287,8 +287,8 @@ class CredentialChanges(Input):
     max_concurrency: int | None = Field(
         None,
         ge=1,
-        description="Requests under way at once. Each process of the router counts its own, so that several processes "
-        "together may have more; null: no bound",
+        le=100_000,
+        description="Requests under way at once, over all processes of the router; null: no bound",
     )
     models: list[Pattern] | None = Field(None, description="Null: every model")
 

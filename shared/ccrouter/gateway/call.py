@@ -10,7 +10,7 @@ from ccrouter.metering.meter import meter
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import Attempt, CallRecord
 from ccrouter.platforms.contract import COUNT_TOKENS, Ask
-from ccrouter.ports import Lease
+from ccrouter.ports import Lease, Place
 from ccrouter.routing.plan import Candidate
 
 _WORDS_KEPT = 2_000
@@ -32,6 +32,8 @@ class Call:
     """When the try under way began, by the clock of `ports.CredentialStates`."""
     lease: Lease | None = None
     """Its place under the key's limits, until the record is written."""
+    place: Place | None = None
+    """Its place on the credential that is tried, where that serves only so many at once."""
 
     def since_arrival_ms(self) -> int:
         """Milliseconds since the request arrived."""

@@ -64,8 +64,9 @@ class _OneCredential:
     """A directory (`ports.Directory`) that knows one credential, in use or not."""
 
     def __init__(self, credential: Credential, prices: PriceTable) -> None:
-        # Its list of models says what requests use it for, not what it may be tried with.
-        self._routing = RoutingData([replace(credential, models=None, block=None)], Mapping(), prices)
+        # Its list of models and its bound say what requests use it for, not what it may be tried with.
+        tried = replace(credential, models=None, max_concurrency=None, block=None)
+        self._routing = RoutingData([tried], Mapping(), prices)
 
     async def find_key(self, digest: str) -> None:
         return None

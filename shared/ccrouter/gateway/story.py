@@ -9,7 +9,7 @@ import logging
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import monotonic_s
-from ccrouter.errors import ApiError, QuotaUsedUp, StorageAway, UpstreamError, UpstreamRefused
+from ccrouter.errors import ApiError, QuotaUsedUp, StorageAway, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, stopping, storage_away
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.outcomes import Outcomes
@@ -19,6 +19,7 @@ from ccrouter.platforms.contract import COUNT_TOKENS, Ask
 from ccrouter.ports import Outside, Reply
 from ccrouter.routing.mapping import resolve
 from ccrouter.routing.plan import Candidate, Line, plan
+from ccrouter.routing.pool import all_full
 
 _BYTES_PER_TOKEN = 4
 """For the reservation under a key's limits; what was used is booked in its place at the end."""
@@ -101,20 +102,38 @@ class Gateway:
         await self._admit(call, ask, key, planned[0])
         # Only now: who waited in the queue of a key finds other accounts ready.
         states, line = self._outside.states, Line(self._outside.states.choose(planned))
+        last: tuple[UpstreamError, Candidate] | None = None
         while True:
-            candidate = line.current
+            candidate, verdict = line.current, Verdict.NEXT_CREDENTIAL
             call.try_began_s = states.begin(candidate)
             try:
-                await self._turns.take(call, ask, candidate, reply, may_fall_back=line.has_more(states.is_free))
+                if await self._take_place(call, candidate):
+                    await self._turns.take(call, ask, candidate, reply, may_fall_back=line.has_more(states.is_free))
+                    return
             except UpstreamError as failure:
                 self._outcomes.failed(call, candidate, failure)
-                if not line.move_on(failure.verdict, states.is_free):
-                    await self._fail(call, failure, candidate, reply)
-                    return
-            else:
-                return
+                verdict, last = failure.verdict, (failure, candidate)
             finally:
                 states.end(candidate)
+                await self._give_place_back(call)
+            if not line.move_on(verdict, states.is_free):
+                break
+        if last is None:
+            raise all_full(planned)
+        await self._fail(call, *last, reply)
+
+    async def _take_place(self, call: Call, candidate: Candidate) -> bool:
+        """Whether the credential serves one more request, as far as the other processes know."""
+        credential = candidate.credential
+        if credential is None or credential.max_concurrency is None:
+            return True
+        call.place = await self._outside.places.take(credential, credential.max_concurrency)
+        return call.place is not None
+
+    async def _give_place_back(self, call: Call) -> None:
+        place, call.place = call.place, None
+        if place is not None:
+            await self._outside.places.give_back(place)
 
     async def _admit(self, call: Call, ask: Ask, key: ApiKey, first: Candidate) -> None:
         """Takes a place under the key's limits, or raises LimitReached; says in the record how long it waited."""
@@ -162,3 +181,4 @@ class Gateway:
             if call.lease is not None:
                 # After the record: a spend counter that has to be read anew is then read with this request in it.
                 await self._outside.limits.settle(call.lease, *call.used())
+            await self._give_place_back(call)

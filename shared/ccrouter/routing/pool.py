@@ -45,7 +45,7 @@ class Pool:
             raise nothing_left(candidates, self.conditions, now)
         usable = [candidate for candidate in usable if not self._is_full(candidate)]
         if not usable:
-            raise _all_full(candidates)
+            raise all_full(candidates)
         ready = [candidate for candidate in usable if self._ready_at(candidate, now) <= now]
         return ready or [min(usable, key=lambda candidate: self._ready_at(candidate, now))]
 
@@ -151,7 +151,8 @@ def nothing_left(candidates: Sequence[Candidate], conditions: Conditions, now: f
     )
 
 
-def _all_full(candidates: Sequence[Candidate]) -> Overloaded:
+def all_full(candidates: Sequence[Candidate]) -> Overloaded:
+    """What a client is told where every account that is not blocked serves as many requests as it may."""
     platforms = ", ".join(dict.fromkeys(candidate.target.platform for candidate in candidates))
     return Overloaded(
         f"Every account of this router for {platforms} serves as many requests as it may; try again in a moment.",
