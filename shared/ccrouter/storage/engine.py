@@ -1,6 +1,7 @@
 """How this process connects to PostgreSQL: one engine, with the driver, TLS and limits that suit a gateway."""
 
 import ipaddress
+import socket
 import ssl
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -28,7 +29,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         patient = create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
         event.listen(patient, "connect", _wait_for_answers)
         return patient
-    return create_engine(
+    engine = create_engine(
         driver_url,
         poolclass=QueuePool,
         pool_size=pool_size,
@@ -39,6 +40,14 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         pool_use_lifo=True,
         connect_args=connect_args,
     )
+    event.listen(engine, "connect", _send_at_once)
+    return engine
+
+
+def _send_at_once(connection: Any, _record: Any) -> None:
+    # The driver writes a statement in several pieces; without this the kernel keeps the last of them back until the
+    # server has acknowledged the one before, which takes it 40 ms.
+    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001 - it has no public way
 
 
 def _wait_for_answers(connection: Any, _record: Any) -> None:
