@@ -172,7 +172,7 @@ class MetaView(BaseModel):
 
 
 class MonthView(BaseModel):
-    """What a key has used in this calendar month (UTC)."""
+    """What a key has used in this calendar month (UTC); token counts are not among the requests."""
 
     cost: str = Field(description="USD", examples=["1.25"])
     requests: int

@@ -33,7 +33,8 @@ async def probe(
     user_login: str,
 ) -> CallRecord:
     """Sends a request for one token with this credential and returns its record, `kind` test. Never raises."""
-    now, record_id = utc_now(), uuid7()
+    now = utc_now()
+    record_id = uuid7(now)
     record = CallRecord(
         id=record_id,
         at=now,

@@ -161,10 +161,12 @@ class ProxyApp:
             await _refuse(reply, MethodNotAllowed(f"{path} is asked with {allowed}, not {scope['method']}.", allowed))
 
     def _open_call(self, scope: Scope, headers: Headers, operation: str) -> Call:
-        record_id = uuid7()
+        at = utc_now()
+        # The log is kept by the id's moment, its sums by the row's: they are one.
+        record_id = uuid7(at)
         record = CallRecord(
             id=record_id,
-            at=utc_now(),
+            at=at,
             kind=operation,
             request_id=request_id_of(record_id),
             client=said(headers, "user-agent"),

@@ -7,14 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, Select, false, func, select, text
+from sqlalchemy import Engine, Select, false, func, select
 from sqlalchemy.dialects import postgresql
 
 from ccrouter.ids import uuid7
 from ccrouter.messages.usage import Usage
 from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
+from ccrouter.storage.rollups import NEEDED_COLUMNS, adding
 from ccrouter.storage.rows import Page, read_page, uuid_of
-from ccrouter.storage.tables import request_log
+from ccrouter.storage.tables import request_log, usage_hours
 
 _POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 _USAGE = tuple(field.name for field in msgspec.structs.fields(Usage))
@@ -28,14 +29,16 @@ _FIELDS = ", ".join(
     f'"{field.name}" ' + ("jsonb" if field.name == "usage" else str(request_log.c[field.name].type.compile(_POSTGRES)))
     for field in msgspec.structs.fields(CallRecord)
 )
-_INSERT = text(
-    f"INSERT INTO request_log ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this module's own columns
+_STORE = (
+    f"WITH stored AS (INSERT INTO request_log ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this module's own columns
     f"SELECT {', '.join(_READ.get(name, f'r.{name}') for name in _COLUMNS)} "
-    f"FROM jsonb_to_recordset(CAST(:records AS jsonb)) AS r({_FIELDS}) ON CONFLICT (id) DO NOTHING"
-)
-"""One statement with one parameter, whatever the number of records: one round trip, and one plan the server keeps.
+    f"FROM jsonb_to_recordset(E'RECORDS'::jsonb) AS r({_FIELDS}) ORDER BY r.id ON CONFLICT (id) DO NOTHING "
+    f"RETURNING {', '.join(NEEDED_COLUMNS)}) {adding('stored')}"
+).partition("RECORDS")
+"""One statement, whatever the number of records.
 
-A record that is there already stays as it is, so that a batch may be sent twice."""
+A record that is there already stays as it is and is not summed again, so that a batch may be sent twice. The records
+stand in it as one literal: for a parameter the driver would search all of the text, letter by letter, each time."""
 
 
 class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,15 +60,18 @@ class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def insert_many(engine: Engine, lines: Sequence[bytes]) -> None:
-    """Stores records, each given as its JSON line (`metering.record.encode_record`); those already there stay.
+    """Stores records with their sums, each given as its JSON line (`metering.record.encode_record`); those already
+    there stay.
 
     A record one of whose texts PostgreSQL cannot hold (U+0000) is stored without that character.
     """
     records = b"[" + b",".join(lines) + b"]"
     if b"\\u0000" in records:
         records = msgspec.json.encode(_without_nul(msgspec.json.decode(records)))
+    before, _, after = _STORE
+    literal = records.decode().replace("\\", "\\\\").replace("'", "''")
     with engine.begin() as connection:
-        connection.execute(_INSERT, {"records": records.decode()})
+        connection.exec_driver_sql(f"{before}{literal}{after}")
 
 
 def get(engine: Engine, record_id: str) -> CallRecord | None:
@@ -84,26 +90,28 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
 
 
 def spent_by_keys(engine: Engine, key_ids: Sequence[str], since: datetime) -> dict[str, tuple[Decimal, int]]:
-    """What each of these keys has cost since a moment, in USD, and in how many requests."""
-    log = request_log.c
+    """What each of these keys has cost since a full hour, in USD, and in how many requests."""
+    sums = usage_hours.c
     with engine.connect() as connection:
         rows = connection.execute(
-            select(log.key_id, func.coalesce(func.sum(log.cost_total), 0), func.count())
-            .where(log.key_id.in_([uuid_of(key_id) for key_id in key_ids]), log.id >= _bound(since))
-            .group_by(log.key_id)
+            select(sums.key_id, func.sum(sums.cost), func.sum(sums.requests))
+            .where(sums.key_id.in_([uuid_of(key_id) for key_id in key_ids]), sums.hour >= since)
+            .group_by(sums.key_id)
         ).all()
-    return {str(key_id): (Decimal(cost), requests) for key_id, cost, requests in rows}
+    return {str(key_id): (Decimal(cost), int(requests)) for key_id, cost, requests in rows}
 
 
 def spent_since(
     engine: Engine, since: datetime | None, *, key_id: str | None = None, user_id: str | None = None
 ) -> Decimal:
-    """What a key or a user has cost since a moment (None: ever), in USD, exactly."""
-    log = request_log.c
-    query = select(func.coalesce(func.sum(log.cost_total), 0))
-    query = query.where(log.key_id == uuid_of(key_id)) if key_id else query.where(log.user_id == uuid_of(user_id or ""))
+    """What a key or a user has cost since a full hour (None: ever, also by rows that are gone), in USD, exactly."""
+    sums = usage_hours.c
+    query = select(func.coalesce(func.sum(sums.cost), 0))
+    query = (
+        query.where(sums.key_id == uuid_of(key_id)) if key_id else query.where(sums.user_id == uuid_of(user_id or ""))
+    )
     if since is not None:
-        query = query.where(log.id >= _bound(since))
+        query = query.where(sums.hour >= since)
     with engine.connect() as connection:
         return Decimal(connection.execute(query).scalar_one())
 

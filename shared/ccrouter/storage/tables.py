@@ -221,3 +221,34 @@ audit = Table(
     Index(None, "action", "id"),
 )
 """Here too users and objects are copies: an entry outlives them."""
+
+ROLLUP_KEY = ("hour", "key_id", "user_id", "model", "platform", "credential_id")
+
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    _moment("hour", required=True),
+    Column("key_id", Uuid),
+    Column("user_id", Uuid),
+    Column("model", Text),
+    Column("platform", Text),
+    Column("credential_id", Uuid),
+    *(Column(name, BigInteger, nullable=False) for name in ("requests", "ok", "errors", "aborted", "limited")),
+    *(Column(name, BigInteger, nullable=False) for name in (*_log_usage, "reasoning_tokens", "web_searches")),
+    Column("cost", Numeric(20, 10), nullable=False),
+    *(
+        Column(f"cost_{item}", Numeric, nullable=False)
+        for item in ("input", "output", "cache_read", "cache_write", "other")
+    ),
+    Column("unpriced", BigInteger, nullable=False),
+    Column("duration_ms_sum", BigInteger, nullable=False),
+    Column("ttft_ms_sum", BigInteger, nullable=False),
+    Column("ttft_count", BigInteger, nullable=False),
+    Column("latency_buckets", ARRAY(BigInteger), nullable=False),
+    Index("uq_usage_hours", *ROLLUP_KEY, unique=True, postgresql_nulls_not_distinct=True),
+    Index(None, "key_id", "hour"),
+    Index(None, "user_id", "hour"),
+)
+"""Sums of the log by hour and `ROLLUP_KEY`, written by `storage/rollups.py`; they stay when the rows have gone.
+
+A refused request has no platform, one without a good key no key: such a row's key has NULLs, which are equal here."""
