@@ -1,8 +1,9 @@
 """What the story of a request needs from outside, as small protocols; adapters live in `storage` and `upstream`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -267,3 +268,26 @@ class RefusalCap(Protocol):
 
     async def admit(self, client_ip: str) -> bool:
         """Whether another row may be written for this address: 60 a minute (`product.md` §6). Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A file that a job made; `chunks` can be read once."""
+
+    name: str
+    media_type: str
+    size: int
+    chunks: Iterator[bytes]
+
+
+class ResultFiles(Protocol):
+    """Keeps the files that jobs make, until they are old. Its calls block."""
+
+    def write(self, job_id: str, name: str, media_type: str, chunks: Iterable[bytes]) -> None:
+        """Keeps a file; it can be opened when the last chunk is there, and takes the place of an earlier one."""
+
+    def open(self, job_id: str) -> ResultFile | None:
+        """The whole file of a job, None where there is none (any more)."""
+
+    def drop_older(self, before: datetime) -> int:
+        """Forgets files that were begun before a moment; says how many."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.limits import RedisLimiter
     from ccrouter.storage.places import RedisPlaces
     from ccrouter.storage.refusals import RedisRefusalCap
+    from ccrouter.storage.result_files import DbResultFiles
     from ccrouter.storage.states import SharedStates
     from ccrouter.tokens.desk import SignInDesk
 
@@ -159,6 +160,13 @@ class Services:
 
         store = DbSecrets(self.engine, self.crossing, self.redis, self.vault)
         return SignInDesk(self.upstream, store, SharedLocks(lambda: self._lock_engine, self.crossing, self.redis))
+
+    @cached_property
+    def result_files(self) -> "DbResultFiles":
+        """The files that jobs make."""
+        from ccrouter.storage.result_files import DbResultFiles
+
+        return DbResultFiles(self.engine)
 
     @cached_property
     def outside(self) -> Outside:

@@ -10,6 +10,7 @@ from ccrouter.admin.audit_routes import audit_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
 from ccrouter.admin.hull import Hull
+from ccrouter.admin.job_routes import job_routes
 from ccrouter.admin.key_routes import key_routes
 from ccrouter.admin.log_routes import log_routes
 from ccrouter.admin.needs import Needs
@@ -54,6 +55,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         platform_routes(),
         log_routes(needs),
         audit_routes(needs),
+        job_routes(needs),
     ):
         api.include_router(routes)
     app.include_router(api)

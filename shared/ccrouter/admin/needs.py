@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ccrouter.config import Settings
 from ccrouter.credentials.vault import Vault
-from ccrouter.ports import Directory, Outside
+from ccrouter.ports import Directory, Outside, ResultFiles
 from ccrouter.routing.pool import Conditions
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Needs(Protocol):
     @property
     def outside(self) -> Outside:
         """What a test request needs."""
+
+    @property
+    def result_files(self) -> ResultFiles:
+        """The files that jobs make."""
 
     def conditions(self) -> Conditions:
         """How the credentials fare."""

@@ -28,6 +28,9 @@ PERMISSIONS: dict[str, str] = {
     "listLogs": USER,
     "getLog": USER,
     "listAudit": ADMIN,
+    "listJobs": USER,
+    "getJob": USER,
+    "getJobResult": USER,
 }
 """`user`: everybody who is signed in; a member then sees only what is theirs."""
 

@@ -28,6 +28,7 @@ _TITLES = {
     404: ("not_found", "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
     409: ("conflict", "Conflict"),
+    410: ("gone", "Gone"),
     412: ("changed_meanwhile", "Changed meanwhile"),
     413: ("too_large", "Too large"),
     415: ("unsupported_media_type", "Unsupported media type"),
