@@ -1,26 +1,30 @@
 """All doors in one process, for a laptop and for containers: `/api` is the admin door, everything else the proxy's."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, cast
 
 from ccrouter.admin.app import create_admin_app
 from ccrouter.proxy.door import create_proxy_app, serve_lifespan
 from ccrouter.proxy.reply import Receive, Send
 from ccrouter.services import Services
+from ccrouter.worker import Chore, Worker
 
 
 class Doors:
-    """The ASGI application; its lifespan is that of the services."""
+    """The ASGI application; its lifespan is that of the services and of the worker beside them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, chores: Sequence[Chore]) -> None:
         self._services = services
+        self._worker = Worker(services, chores)
         self._proxy = create_proxy_app(services)
         self._admin = create_admin_app(services)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serves a request at the door its path belongs to."""
         if scope["type"] == "lifespan":
-            await serve_lifespan(self._services, receive, send)
+            await serve_lifespan(self, receive, send)
         elif scope["type"] == "http" and (scope["path"] == "/api" or scope["path"].startswith("/api/")):
             await self._admin(scope, receive, cast("Any", send))
         elif scope["type"] == "http":
@@ -29,11 +33,21 @@ class Doors:
             # No door speaks WebSocket; closing before accepting is answered with 403 by the server.
             await send({"type": "websocket.close", "code": 1000})
 
+    async def start(self) -> None:
+        """Starts what runs beside the requests."""
+        await self._services.start()
+        self._worker.start()
 
-def create_app(services: Services) -> Doors:
-    """The application for `uvicorn`."""
+    async def close(self) -> None:
+        """Ends it: first what needs the services, then these."""
+        await asyncio.to_thread(self._worker.stop)
+        await self._services.close()
+
+
+def create_app(services: Services, chores: Sequence[Chore] = ()) -> Doors:
+    """The application for `uvicorn`; it does these chores beside."""
     logging.getLogger("uvicorn.error").addFilter(_deliberate_cuts)
-    return Doors(services)
+    return Doors(services, chores)
 
 
 def _deliberate_cuts(entry: logging.LogRecord) -> bool:

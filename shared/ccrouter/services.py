@@ -6,7 +6,9 @@ imported where they are made.
 
 import asyncio
 import logging
+from collections import defaultdict
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ccrouter import __version__
@@ -51,6 +53,9 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._ready: tuple[float, tuple[bool, dict[str, Any]]] | None = None
+        self.stopping = Event()
+        """Set when what runs beside the requests shall end."""
+        self._hurried: defaultdict[str, Event] = defaultdict(Event)
 
     @classmethod
     def build(cls, settings: Settings) -> "Services":
@@ -219,6 +224,14 @@ class Services:
             forget_shared(self.redis_sync, credential_id)
         except (RedisError, OSError) as error:
             _log.warning("Redis does not answer (%s); cool-downs end by themselves elsewhere", type(error).__name__)
+
+    def hurry(self, chore: str) -> None:
+        """Has a chore done now, if it is done in this process; elsewhere it comes round as ever."""
+        self.hurried(chore).set()
+
+    def hurried(self, chore: str) -> Event:
+        """What wakes the thread of a chore."""
+        return self._hurried[chore]
 
     async def start(self) -> None:
         """What must run beside the requests: the log's writer, which first replays what an earlier run left."""

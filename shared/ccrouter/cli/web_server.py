@@ -11,6 +11,7 @@ import uvicorn
 
 from ccrouter.server import create_app
 from ccrouter.services import Services
+from ccrouter.worker.chores import CHORES
 
 _LET_ANSWERS_END_S = 20
 
@@ -22,7 +23,7 @@ class WebServer(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_no_cancelled_answers)
         super().__init__(
             uvicorn.Config(
-                create_app(services),
+                create_app(services, CHORES),
                 http="httptools",
                 ws="none",
                 lifespan="on",

@@ -1,6 +1,6 @@
 """The proxy door over its services, with ASGI's lifespan: alone in a function or container, or beside the others."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from ccrouter.proxy.app import ProxyApp
 from ccrouter.proxy.reply import Receive, Send
@@ -36,7 +36,17 @@ def create_proxy_app(services: Services) -> ProxyApp:
     )
 
 
-async def serve_lifespan(services: Services, receive: Receive, send: Send) -> None:
+class Lasting(Protocol):
+    """What a server starts and ends."""
+
+    async def start(self) -> None:
+        """Before the first request."""
+
+    async def close(self) -> None:
+        """After the last one."""
+
+
+async def serve_lifespan(services: Lasting, receive: Receive, send: Send) -> None:
     """ASGI's lifespan protocol: starts the services, and closes them when the server stops."""
     while True:
         message = await receive()

@@ -301,3 +301,13 @@ result_parts = Table(
     Column("number", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _moment("began_at", required=True),
+    _moment("ended_at"),
+    Column("failure", Text),
+)
+"""When each chore of `ccrouter.worker` was done last, and what came in its way."""
