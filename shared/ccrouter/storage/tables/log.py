@@ -1,0 +1,92 @@
+"""The request log and its hourly sums."""
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ccrouter.storage.tables.base import metadata, moment
+
+_log_usage = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+
+request_log = Table(
+    "request_log",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    moment("at", required=True),
+    Column("kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("upstream_request_id", Text),
+    Column("key_id", Uuid),
+    Column("key_name", Text),
+    Column("user_id", Uuid),
+    Column("user_login", Text),
+    Column("session_id", Text),
+    Column("agent_id", Text),
+    Column("parent_agent_id", Text),
+    Column("request_class", Text),
+    Column("client", Text),
+    Column("client_ip", Text),
+    Column("requested_model", Text),
+    Column("slot", Text),
+    Column("rule", Text),
+    Column("platform", Text),
+    Column("model", Text),
+    Column("credential_id", Uuid),
+    Column("credential_name", Text),
+    Column("stream", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("stop_reason", Text),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    *(Column(name, BigInteger) for name in _log_usage),
+    Column("reasoning_tokens", BigInteger),
+    Column("web_searches", BigInteger),
+    Column("usage_state", Text),
+    Column("usage_raw", JSONB),
+    Column("cost_total", Numeric(20, 10)),
+    Column("cost", JSONB),
+    Column("cost_state", Text, nullable=False),
+    Column("timings", JSONB, nullable=False),
+    Column("ttft_ms", BigInteger),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("attempts", JSONB, nullable=False),
+    # Ids carry the time they were made, so that every list is newest first by the key alone; each index below ends
+    # in the id for the same reason.
+    Index(None, "key_id", "id"),
+    Index(None, "user_id", "id"),
+    Index(None, "session_id", "id", postgresql_where=text("session_id IS NOT NULL")),
+    Index(None, "credential_id", "id", postgresql_where=text("credential_id IS NOT NULL")),
+    Index("ix_request_log_failed", "id", postgresql_where=text("status <> 'ok'")),
+)
+"""References to keys, users and credentials are copies, not foreign keys: a row outlives what it speaks of."""
+
+ROLLUP_KEY = ("hour", "key_id", "user_id", "model", "platform", "credential_id")
+
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    moment("hour", required=True),
+    Column("key_id", Uuid),
+    Column("user_id", Uuid),
+    Column("model", Text),
+    Column("platform", Text),
+    Column("credential_id", Uuid),
+    *(Column(name, BigInteger, nullable=False) for name in ("requests", "ok", "errors", "aborted", "limited")),
+    *(Column(name, BigInteger, nullable=False) for name in (*_log_usage, "reasoning_tokens", "web_searches")),
+    Column("cost", Numeric(20, 10), nullable=False),
+    *(
+        Column(f"cost_{item}", Numeric, nullable=False)
+        for item in ("input", "output", "cache_read", "cache_write", "other")
+    ),
+    Column("unpriced", BigInteger, nullable=False),
+    Column("duration_ms_sum", BigInteger, nullable=False),
+    Column("ttft_ms_sum", BigInteger, nullable=False),
+    Column("ttft_count", BigInteger, nullable=False),
+    Column("latency_buckets", ARRAY(BigInteger), nullable=False),
+    Index("uq_usage_hours", *ROLLUP_KEY, unique=True, postgresql_nulls_not_distinct=True),
+    Index(None, "key_id", "hour"),
+    Index(None, "user_id", "hour"),
+)
+"""Sums of the log by hour and `ROLLUP_KEY`, written by `storage/rollups.py`; they stay when the rows have gone.
+
+A refused request has no platform, one without a good key no key: such a row's key has NULLs, which are equal here."""

@@ -1,0 +1,25 @@
+"""What models cost, version by version."""
+
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ccrouter.storage.tables.base import made, metadata
+
+price_versions = Table(
+    "price_versions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    made("created_at"),
+    Column("source", Text, nullable=False),
+    Column("note", Text),
+)
+
+price_rows = Table(
+    "price_rows",
+    metadata,
+    Column("version", ForeignKey("price_versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("row", JSONB, nullable=False),
+)
