@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from ccrouter.admin.credential_states import state_of
+from ccrouter.admin.deletion import Deleted, purge, restore
 from ccrouter.admin.editing import Cursor, IfMatch, Limit, bad_cursor, changed_meanwhile, check_version, etag, not_found
 from ccrouter.admin.needs import Needs
-from ccrouter.admin.problems import invalid
+from ccrouter.admin.problems import Problem, invalid
 from ccrouter.admin.schemas import (
     CredentialChanges,
     CredentialInput,
@@ -24,7 +25,7 @@ from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_optio
 from ccrouter.gateway import probe
 from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
-from ccrouter.storage import credentials
+from ccrouter.storage import credentials, tombstones
 from ccrouter.storage.credentials import FROM_ENVIRONMENT, StoredCredential
 
 
@@ -34,7 +35,7 @@ def credential_routes(needs: Needs) -> APIRouter:
 
     @routes.get("", operation_id="listCredentials")
     def list_credentials(
-        cursor: Cursor = None, limit: Limit = 50, platform: str | None = None, deleted: bool = False
+        cursor: Cursor = None, limit: Limit = 50, platform: str | None = None, deleted: Deleted = False
     ) -> Page[CredentialView]:
         """All credentials, newest first, without their secrets."""
         try:
@@ -86,13 +87,34 @@ def credential_routes(needs: Needs) -> APIRouter:
 
     @routes.delete("/{credential_id}", operation_id="deleteCredential", status_code=204)
     def delete_credential(credential_id: str, if_match: IfMatch = None) -> None:
-        """Delete a credential; no request uses it after 5 seconds."""
+        """Delete a credential: no request uses it after 5 seconds. It can be restored for 30 days."""
         found = _existing(credential_id)
         if found.origin == FROM_ENVIRONMENT:
             raise invalid("id", "follows CLAUDE_API_KEY; unset it and start anew, or disable the credential")
         version = check_version(if_match, found.updated_at)
         if not credentials.soft_delete(needs.engine, credential_id, if_updated_at=version):
             raise changed_meanwhile()
+
+    @routes.post("/{credential_id}/restore", operation_id="restoreCredential", summary="Restore a deleted credential")
+    def restore_credential(credential_id: str, request: Request, response: Response) -> CredentialView:
+        """Bring a deleted credential back as it was; requests use it within 5 seconds. 410 once it has been purged."""
+        deleted = credentials.get(needs.engine, credential_id)
+        if deleted is not None and deleted.deleted_at is not None and deleted.origin == FROM_ENVIRONMENT:
+            raise Problem(409, "It follows CLAUDE_API_KEY and comes back with it.", code="follows_environment")
+        restore(needs, request, tombstones.CREDENTIALS, credential_id)
+        found = _existing(credential_id)
+        response.headers["ETag"] = etag(found.updated_at)
+        return _views([found])[0]
+
+    @routes.post(
+        "/{credential_id}/purge",
+        operation_id="purgeCredential",
+        summary="Purge a deleted credential",
+        status_code=204,
+    )
+    def purge_credential(credential_id: str, request: Request) -> None:
+        """End a deleted credential and its secret for good, as happens by itself 30 days after its deletion."""
+        purge(needs, request, tombstones.CREDENTIALS, credential_id)
 
     @routes.post("/{credential_id}/test", operation_id="testCredential")
     async def test_credential(credential_id: str, request: Request, body: TestInput | None = None) -> TestView:

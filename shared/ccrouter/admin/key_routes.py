@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from ccrouter.access.keys import new_secret
 from ccrouter.access.limits import LimitsError, read_limits
+from ccrouter.admin.deletion import Deleted, purge, restore
 from ccrouter.admin.editing import (
     Cursor,
     IfMatch,
@@ -37,7 +38,7 @@ from ccrouter.admin.schemas import (
 from ccrouter.clock import utc_now
 from ccrouter.platforms.registry import is_platform
 from ccrouter.routing.mapping import EFFORTS, MappingError, read_mapping, targets_of
-from ccrouter.storage import credentials, keys, logs, users
+from ccrouter.storage import credentials, keys, logs, tombstones, users
 from ccrouter.storage.keys import StoredKey
 
 _NOT_YET = "is not available in this version"
@@ -48,7 +49,9 @@ def key_routes(needs: Needs) -> APIRouter:
     routes = APIRouter(prefix="/api-keys", tags=["keys"])
 
     @routes.get("", operation_id="listKeys")
-    def list_keys(request: Request, cursor: Cursor = None, limit: Limit = 50, deleted: bool = False) -> Page[KeyView]:
+    def list_keys(
+        request: Request, cursor: Cursor = None, limit: Limit = 50, deleted: Deleted = False
+    ) -> Page[KeyView]:
         """All keys, newest first; a member's own."""
         user = request.state.user
         owner_id = None if user.role == ADMIN else user.id
@@ -95,11 +98,24 @@ def key_routes(needs: Needs) -> APIRouter:
 
     @routes.delete("/{key_id}", operation_id="deleteKey", status_code=204)
     def delete_key(key_id: str, if_match: IfMatch = None) -> None:
-        """Delete a key; its requests stay in the log."""
+        """Delete a key: its secret works no more. It can be restored for 30 days; its requests stay in the log."""
         key = _existing(key_id)
         if not keys.soft_delete(needs.engine, key_id, if_updated_at=check_version(if_match, key.updated_at)):
             raise changed_meanwhile()
         needs.forget_key(key.digest)
+
+    @routes.post("/{key_id}/restore", operation_id="restoreKey", summary="Restore a deleted key")
+    def restore_key(key_id: str, request: Request, response: Response) -> KeyView:
+        """Bring a deleted key back as it was; its secret works again within 5 seconds. 410 once it has been purged."""
+        restore(needs, request, tombstones.KEYS, key_id)
+        key = _existing(key_id)
+        response.headers["ETag"] = etag(key.updated_at)
+        return _views([key])[0]
+
+    @routes.post("/{key_id}/purge", operation_id="purgeKey", summary="Purge a deleted key", status_code=204)
+    def purge_key(key_id: str, request: Request) -> None:
+        """End a deleted key for good, as happens by itself 30 days after its deletion; its requests stay in the log."""
+        purge(needs, request, tombstones.KEYS, key_id)
 
     @routes.post("/{key_id}/rotate", operation_id="rotateKey")
     def rotate_key(key_id: str, response: Response, body: RotateInput | None = None) -> NewKeyView:

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import Block, Credential
 from ccrouter.credentials.vault import Vault, VaultError
 from ccrouter.ids import uuid7
+from ccrouter.storage import tombstones
 from ccrouter.storage.rows import Page, read_page, uuid_of
 from ccrouter.storage.tables import credentials
 
@@ -110,9 +111,9 @@ def change(
     return _update(engine, credential_id, values, if_updated_at)
 
 
-def soft_delete(engine: Engine, credential_id: str, *, if_updated_at: datetime | None = None) -> bool:
+def soft_delete(place: Engine | Connection, credential_id: str, *, if_updated_at: datetime | None = None) -> bool:
     """Takes a credential out of use; False where there is no such credential or it has changed."""
-    return _update(engine, credential_id, {"deleted_at": utc_now()}, if_updated_at)
+    return tombstones.soft_delete(place, tombstones.CREDENTIALS, credential_id, if_updated_at=if_updated_at)
 
 
 def block(

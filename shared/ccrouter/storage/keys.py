@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from ccrouter.access import keys as access
 from ccrouter.access.limits import read_limits
-from ccrouter.clock import utc_now
 from ccrouter.ids import uuid7
 from ccrouter.routing.mapping import read_mapping
+from ccrouter.storage import tombstones
 from ccrouter.storage.rows import Page, read_page, uuid_of
 from ccrouter.storage.tables import api_keys, users
 
@@ -107,15 +107,9 @@ def replace_secret(engine: Engine, key_id: str, secret: str) -> bool:
         )
 
 
-def soft_delete(engine: Engine, key_id: str, *, if_updated_at: datetime | None = None) -> bool:
+def soft_delete(place: Engine | Connection, key_id: str, *, if_updated_at: datetime | None = None) -> bool:
     """Takes a key out of use and out of the lists; False where there is no such key or it has changed."""
-    statement = update(api_keys).where(api_keys.c.id == uuid_of(key_id), api_keys.c.deleted_at.is_(None))
-    if if_updated_at is not None:
-        statement = statement.where(api_keys.c.updated_at == if_updated_at)
-    with engine.begin() as connection:
-        return bool(
-            connection.execute(statement.values(deleted_at=utc_now(), updated_at=func.clock_timestamp())).rowcount
-        )
+    return tombstones.soft_delete(place, tombstones.KEYS, key_id, if_updated_at=if_updated_at)
 
 
 def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:

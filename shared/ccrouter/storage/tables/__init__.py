@@ -13,6 +13,7 @@ from ccrouter.storage.tables.log import ROLLUP_KEY, request_log, usage_hours
 from ccrouter.storage.tables.people import sessions, users
 from ccrouter.storage.tables.prices import price_rows, price_versions
 from ccrouter.storage.tables.settings import settings
+from ccrouter.storage.tables.tombstones import tombstones
 
 __all__ = [
     "ROLLUP_KEY",
@@ -29,6 +30,7 @@ __all__ = [
     "result_parts",
     "sessions",
     "settings",
+    "tombstones",
     "usage_hours",
     "users",
 ]
