@@ -160,6 +160,10 @@ class Trouble(Enum):
     """The platform will not serve it: blocked until an administrator acts."""
 
 
+USUAL_STEPS = (5.0, 60.0)
+"""From five seconds, doubled each time, to a minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """What follows from a failed attempt, beside its verdict.
@@ -167,7 +171,8 @@ class Consequence:
     `retry_after_s` is the wait a platform asks for (exact, for the cool-down); `scope` is what it holds for: "" for
     the whole credential, else a model's name or the name of a group of models that share a quota. `repeats` are the
     waits, in seconds, before each repetition on the same credential; `renews` names what the sign-in should get anew
-    before one further try ("token", "profile"; "" for nothing).
+    before one further try ("token", "profile", "project", "usage"; "" for nothing). `steps` are the first and the
+    longest wait of a cool-down whose length the platform does not name.
     """
 
     trouble: Trouble = Trouble.NONE
@@ -175,6 +180,7 @@ class Consequence:
     scope: str = ""
     repeats: tuple[float, ...] = ()
     renews: str = ""
+    steps: tuple[float, float] = USUAL_STEPS
 
 
 class UpstreamError(CcrError):

@@ -23,8 +23,8 @@ class HttpRequest:
     """One request to a platform.
 
     `open_network` is set where the operator's environment names the address: it may then lie in a private network.
-    `head_within_s` and `silence_within_s` bound the waits for the answer and inside it, where a platform is known to
-    need less than others.
+    `head_within_s` and `silence_within_s` bound the waits for the answer and inside it, `first_within_s` the one for a
+    stream's first event and `whole_within_s` the whole request, where a platform is known to need less than others.
     """
 
     method: str
@@ -34,3 +34,5 @@ class HttpRequest:
     open_network: bool = False
     head_within_s: float | None = None
     silence_within_s: float | None = None
+    first_within_s: float | None = None
+    whole_within_s: float | None = None

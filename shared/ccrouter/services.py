@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.result_files import DbResultFiles
     from ccrouter.storage.states import SharedStates
     from ccrouter.tokens.desk import SignInDesk
+    from ccrouter.tokens.quotas import Quotas
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,14 @@ class Services:
         return DbResultFiles(self.engine)
 
     @cached_property
+    def quotas(self) -> "Quotas":
+        """How much of an account's plan is used."""
+        from ccrouter.tokens.calls import ServiceCalls
+        from ccrouter.tokens.quotas import Quotas
+
+        return Quotas(ServiceCalls(self.upstream, pauses_s=()), self.sign_ins)
+
+    @cached_property
     def outside(self) -> Outside:
         """What the story of a request needs, all together."""
         from ccrouter.storage.reasoning import RedisReasoningMemory
@@ -240,6 +249,8 @@ class Services:
     async def close(self) -> None:
         """Writes what is still to be written and closes every connection that was opened."""
         made = self.__dict__
+        if "quotas" in made:
+            await self.quotas.close()
         if "sign_ins" in made:
             await self.sign_ins.close()
         if "call_log" in made:

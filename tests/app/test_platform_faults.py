@@ -13,7 +13,7 @@ from tests.services import RunningRouter
 from tests.upstream import CLOSE, RESET, STALL, Answer, json_answer, message, message_events, sse, text
 
 from ccrouter import upstream as upstream_leg
-from ccrouter.gateway import relay
+from ccrouter.gateway import patience
 
 EVENTS = message_events(text("Hello"))
 JSON_HEADERS = (("content-type", "application/json"),)
@@ -194,7 +194,7 @@ def test_a_compressed_stream_reaches_the_client_plain(router: RunningRouter) -> 
 
 def test_a_plain_answer_that_stalls_is_given_up(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a JSON body and then silence: the client gets a timeout, the platform is left."""
-    monkeypatch.setattr(relay, "SILENCE_LIMIT_S", 0.2)
+    monkeypatch.setattr(patience, "SILENCE_LIMIT_S", 0.2)
     router.upstream.script = [Answer("json", 200, JSON_HEADERS, (b'{"id":"m"', STALL))]
     answer = ask(router, router.new_key())
     assert_own_error(answer, 504, "timeout_error")

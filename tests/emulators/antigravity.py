@@ -125,7 +125,9 @@ class AntigravityEmulator(Emulator):
             tier = {"id": "standard-tier", "name": "Standard", "userDefinedCloudaicompanionProject": True}
             return web.json_response({"currentTier": tier, "cloudaicompanionProject": PROJECT})
         if verb == "fetchAvailableModels":
-            models = {name: {"displayName": name} for name in (self.model, *self.other_models)}
+            models: dict[str, Any] = {name: {"displayName": name} for name in (self.model, *self.other_models)}
+            models[self.model]["quotaInfo"] = {"remainingFraction": 0.9}
+            models[self.other_models[0]]["quotaInfo"] = {"resetTime": "2026-12-01T00:00:00Z"}
             return web.json_response({"models": models})
         if verb == "retrieveUserQuota":
             return web.json_response({"buckets": [{"modelId": self.model, "remainingFraction": 0.5}]})

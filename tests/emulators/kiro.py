@@ -18,7 +18,9 @@ __all__ = ["FIXTURES", "KiroEmulator", "event", "problems_of"]
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kiro"
 PROFILE = "arn:aws:codewhisperer:us-east-1:123456789012:profile/EMULATED"
-_SCENARIOS = ("text", "parallel_tools", "thinking", "midstream_error", "slow", "tool_loop", "tool_call", "cut")
+_SCENARIOS = (
+    "text", "parallel_tools", "thinking", "midstream_error", "slow", "silent", "tool_loop", "tool_call", "cut",
+)  # fmt: skip
 _ERRORS = {
     case["name"]: case["upstream"]
     for case in map(json.loads, (FIXTURES / "30_http_errors.jsonl").read_text().splitlines())
@@ -43,11 +45,11 @@ class KiroEmulator(KiroTokens):
     """Answers text unless told otherwise.
 
     `script` takes the scenarios of the next requests: `text`, `parallel_tools`, `thinking`, `midstream_error`, `slow`
-    (endless until the router leaves), `cut` (the connection breaks inside a frame), `tool_loop` (calls `call`, a
-    tool's name and arguments, or the first tool that is offered; answers with text once a result is there), a
-    fixture's name (its bytes), or the name of a line of the HTTP errors. `profiles` are what ListAvailableProfiles
-    knows; `needs_profile` refuses requests that name none of them; `native` lets the models think
-    by themselves, then also before a call.
+    (endless until the router leaves), `silent` (the same, without a byte), `cut` (the connection breaks inside a
+    frame), `tool_loop` (calls `call`, a tool's name and arguments, or the first tool that is offered; answers with text
+    once a result is there), a fixture's name (its bytes), or the name of a line of the HTTP errors. `profiles` are what
+    ListAvailableProfiles knows; `needs_profile` refuses requests that name none of them; `native` lets the models think
+    by themselves, then also before a call. `used` are the credits of 1000 that are gone.
     """
 
     platform = "kiro"
@@ -59,7 +61,8 @@ class KiroEmulator(KiroTokens):
         super().__init__()
         self.profiles: list[str] = []
         self.is_builder_id = self.needs_profile = self.native = False
-        self.next_reset = 0.0
+        self.next_reset = self.used = 0.0
+        self.usage_refusal: tuple[int, str, str] | None = None
         self._scenes: list[str] = []
         self._signed: dict[str, str] = {}
         self._random = random.Random(7)
@@ -78,7 +81,8 @@ class KiroEmulator(KiroTokens):
     def reset(self) -> None:
         super().reset()
         self.reset_tokens()
-        self._scenes, self.profiles, self.next_reset = [], [], 0.0
+        self._scenes, self.profiles, self.usage_refusal = [], [], None
+        self.next_reset = self.used = 0.0
         self.is_builder_id = self.needs_profile = self.native = False
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -169,7 +173,9 @@ class KiroEmulator(KiroTokens):
         yield event("meteringEvent", usage=0.0625, unit="credit", unitPlural="credits")
 
     def _chopped(self, data: bytes, scene: str) -> Iterator[bytes | float | str]:
-        ending = {"slow": STALL, "cut": CUT}.get(scene)
+        if scene == "silent":
+            data = b""
+        ending = {"slow": STALL, "silent": STALL, "cut": CUT}.get(scene)
         if ending is not None:
             data = data[: len(data) * 2 // 3]
         while data:
@@ -217,9 +223,20 @@ class KiroEmulator(KiroTokens):
         seen = await self.note(request)
         if not self.accepts(seen):
             return _exception(403, "AccessDeniedException", _BEARER)
-        return web.json_response(
-            {"nextDateReset": self.next_reset or time.time() + 7 * 86_400, "usageBreakdownList": []}
-        )
+        if self.usage_refusal is not None:
+            return _exception(*self.usage_refusal)
+        credit = {
+            "resourceType": "CREDIT",
+            "displayName": "Credit",
+            "currentUsage": int(self.used),
+            "currentUsageWithPrecision": self.used,
+            "usageLimit": 1000,
+            "usageLimitWithPrecision": 1000.0,
+            "unit": "INVOCATIONS",
+        }
+        reset = self.next_reset or time.time() + 7 * 86_400
+        plan = {"subscriptionTitle": "KIRO PRO"}
+        return web.json_response({"nextDateReset": reset, "usageBreakdownList": [credit], "subscriptionInfo": plan})
 
     async def _profiles(self, request: web.Request) -> web.StreamResponse:
         seen = await self.note(request)

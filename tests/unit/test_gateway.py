@@ -26,7 +26,7 @@ from tests.fakes import (
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.errors import StreamBroken, UpstreamForbidden, UpstreamTimeout, UpstreamUnreachable
-from ccrouter.gateway import Gateway, relay
+from ccrouter.gateway import Gateway, patience, relay
 from ccrouter.http import Headers, header
 from ccrouter.metering.record import CallRecord
 from ccrouter.ports import Lease
@@ -224,7 +224,7 @@ def test_a_platform_that_stays_silent_after_its_status_is_bridged_by_a_ping(monk
 
 def test_a_platform_that_never_speaks_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our pings keep the client waiting, so the router must end it."""
-    monkeypatch.setattr(relay, "SILENCE_LIMIT_S", -1.0)
+    monkeypatch.setattr(patience, "SILENCE_LIMIT_S", -1.0)
     reply, record = ask(ScriptedUpstream(Script(chunks=[START, SILENCE])))
     assert reply.broken
     assert (record.status, record.error_type) == ("error", "timeout_error")

@@ -18,7 +18,7 @@ from ccrouter.platforms.kiro_management import (
     profile_request,
     read_models,
     read_profiles,
-    read_renewed_at,
+    read_usage,
     usage_request,
 )
 from ccrouter.tokens.calls import ServiceCalls
@@ -113,7 +113,8 @@ def test_answers_that_say_nothing_are_none(body: bytes) -> None:
     assert read_models(500, body) == ({}, None)
     assert read_profiles(500, body) is None
     assert read_profiles(200, body) == []
-    assert read_renewed_at(200, body) is None
+    with pytest.raises(SignInFailed, match="does not say"):
+        read_usage(500, body)
 
 
 def test_only_profiles_in_use_count() -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
 
+    from ccrouter.tokens.quotas import Quotas
+
 
 class Needs(Protocol):
     """The part of `ccrouter.services.Services` that this door uses."""
@@ -44,6 +46,10 @@ class Needs(Protocol):
     @property
     def result_files(self) -> ResultFiles:
         """The files that jobs make."""
+
+    @property
+    def quotas(self) -> "Quotas":
+        """How much of an account's plan is used."""
 
     def conditions(self) -> Conditions:
         """How the credentials fare."""

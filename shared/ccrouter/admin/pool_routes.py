@@ -1,14 +1,24 @@
 """Routing over the admin API: how a credential fares, letting it begin anew, and where a model's name leads."""
 
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 
 from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.editing import not_found
 from ccrouter.admin.needs import Needs
-from ccrouter.admin.pool_schemas import FailedAttempt, HalfHour, HealthView, ResolvedView, ResolveInput, TargetView
+from ccrouter.admin.pool_schemas import (
+    FailedAttempt,
+    HalfHour,
+    HealthView,
+    QuotaView,
+    ResolvedView,
+    ResolveInput,
+    TargetView,
+)
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import CredentialState
 from ccrouter.clock import utc_now
+from ccrouter.credentials.vault import VaultError
 from ccrouter.platforms.registry import UNMAPPED_PLATFORM
 from ccrouter.routing.mapping import Mapping, MappingError, Target, read_mapping, resolve
 from ccrouter.storage import credentials, health, keys, settings
@@ -28,8 +38,20 @@ def pool_routes(needs: Needs) -> APIRouter:
         return state_of(_existing(credential_id), {}, utc_now())
 
     @routes.get("/credentials/{credential_id}/health", operation_id="getCredentialHealth", tags=["credentials"])
-    def get_health(credential_id: str) -> HealthView:
-        """How a credential fared in the last day: half hours, and its last errors."""
+    async def get_health(credential_id: str) -> HealthView:
+        """How a credential fared in the last day: half hours, its last errors, and what is left of its plan."""
+        found = await run_in_threadpool(_health, credential_id)
+        return found.model_copy(update={"quota": await _quota(credential_id)})
+
+    async def _quota(credential_id: str) -> QuotaView | None:
+        try:
+            opened = await run_in_threadpool(credentials.open_one, needs.engine, needs.vault, credential_id)
+        except VaultError as error:
+            return QuotaView(read_at=utc_now(), plan=None, windows=[], error=str(error))
+        quota = None if opened is None else await needs.quotas.of(opened)
+        return None if quota is None else QuotaView.model_validate(quota, from_attributes=True)
+
+    def _health(credential_id: str) -> HealthView:
         found, now = _existing(credential_id), utc_now()
         return HealthView(
             state=state_of(found, needs.conditions().get(credential_id, {}), now),

@@ -26,10 +26,31 @@ class FailedAttempt(BaseModel):
     reason: str | None
 
 
+class QuotaWindowView(BaseModel):
+    """One thing that the account's platform meters; null where it does not tell."""
+
+    name: str = Field(description="A resource, or a model", examples=["Credit"])
+    left: float | None = Field(description="The share that is left, from 0 to 1", examples=[0.25])
+    used: float | None
+    limit: float | None
+    unit: str | None = Field(description="Of `used` and `limit`")
+    resets_at: Moment | None = Field(description="When it is filled again")
+
+
+class QuotaView(BaseModel):
+    """What an account's platform tells of its plan, at most ten minutes ago."""
+
+    read_at: Moment
+    plan: str | None
+    windows: list[QuotaWindowView]
+    error: str | None = Field(description="Why it tells nothing")
+
+
 class HealthView(BaseModel):
     """How a credential fared in the last day."""
 
     state: CredentialState
+    quota: QuotaView | None = Field(default=None, description="Null for platforms that tell nothing of the kind")
     half_hours: list[HalfHour] = Field(description="48, oldest first")
     last_errors: list[FailedAttempt] = Field(description="The last ten, newest first")
 

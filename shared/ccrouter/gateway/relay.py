@@ -4,6 +4,7 @@ Until the first event that decides anything nothing leaves, so that the next can
 20 s after the platform's status (`product.md` §4). `message_stop`, or a JSON body, waits for the record.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -12,9 +13,10 @@ from ccrouter.clock import monotonic_s
 from ccrouter.dialects.anthropic.errors import error_event
 from ccrouter.dialects.anthropic.stream import PING
 from ccrouter.dialects.fold import fold
-from ccrouter.errors import AnsweredWithError, StreamBroken, UpstreamError, UpstreamTimeout
+from ccrouter.errors import AnsweredWithError, StreamBroken, UpstreamError
 from ccrouter.gateway.answers import answer_headers
 from ccrouter.gateway.call import Call
+from ccrouter.gateway.patience import Patience
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.record import Attempt
@@ -23,8 +25,6 @@ from ccrouter.ports import Reply, UpstreamResponse
 
 PING_AFTER_S = 15.0
 BEGIN_WITHIN_S = 20.0
-SILENCE_LIMIT_S = 600.0
-"""A platform that sends nothing for so long is given up; clients only allow 300 s, but our pings keep them waiting."""
 JSON_LIMIT = 64 * 1024 * 1024
 _UNDECIDED_LIMIT = 256 * 1024
 """An event stream whose first event is longer than this is none."""
@@ -56,7 +56,7 @@ class Relay:
         may_fall_back: bool,
         go_on: GoOn | None = None,
         remember: Remember | None = None,
-        silence_within_s: float | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._call = call
         self._attempt = attempt
@@ -68,8 +68,8 @@ class Relay:
         self._may_fall_back = may_fall_back
         self._go_on_with = go_on
         self._remember = remember
-        self._silence_within_s = SILENCE_LIMIT_S if silence_within_s is None else silence_within_s
         self._opened_s = monotonic_s()
+        self._patience = patience or Patience()
         self.failure: UpstreamError | None = None
         """What broke the answer after it had begun."""
 
@@ -79,9 +79,16 @@ class Relay:
         if kind in exchange.stream_types or (not kind and self._call.record.stream):
             await self.run_stream(exchange.stream())
         elif kind in ("application/json", ""):
-            await self.run_whole(exchange.read_whole(await self.response.read_all(JSON_LIMIT, self._silence_within_s)))
+            await self.run_whole(exchange.read_whole(await self._read_all()))
         else:
             raise StreamBroken(f"The platform answered with {kind} instead of a message.")
+
+    async def _read_all(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._patience.left_s()):
+                return await self.response.read_all(JSON_LIMIT, self._patience.silence_s)
+        except TimeoutError as error:
+            raise self._patience.over() from error
 
     async def run_whole(self, whole: Whole) -> None:
         """Sends an answer in one piece."""
@@ -126,6 +133,7 @@ class Relay:
                     break
             elif chunk is not None:
                 waiting += stream.feed(chunk)
+                self._patience.heard()
             if stream.first_event is not None:
                 self._refuse_first_error(stream)
                 await self._start(waiting)
@@ -143,29 +151,27 @@ class Relay:
 
     async def _continue(self, stream: AnswerStream) -> None:
         """Sends on what comes until the answer is complete or the body ends."""
-        reply = self._reply
-        silent_since = monotonic_s()
         while not stream.facts.stopped:
             if stream.ended:
                 await self._send_if_any(await self._end_of_body(stream))
                 _raise_failure(stream)
                 return
-            chunk = await self.response.read(PING_AFTER_S)
+            chunk = await self.response.read(self._patience.wait_s(PING_AFTER_S))
             if chunk:
                 await self._send_if_any(stream.feed(chunk))
                 if self._call.record.ttft_ms is None:
                     self._note_content(stream)
                 _raise_failure(stream)
-                silent_since = monotonic_s()
+                self._patience.heard()
             elif chunk is not None:
                 await self._send_if_any(await self._end_of_body(stream))
                 _raise_failure(stream)
                 if stream.further is None:
                     return
-            elif monotonic_s() - silent_since > self._silence_within_s:
-                raise UpstreamTimeout("The platform went silent during its answer.")
-            elif stream.between_events:
-                await reply.send(PING)
+            else:
+                self._patience.check()
+                if stream.between_events:
+                    await self._reply.send(PING)
 
     async def _end_of_body(self, stream: AnswerStream) -> bytes:
         """Closes the stream; where the message goes on in another answer, that one is read from here on."""
@@ -180,9 +186,10 @@ class Relay:
         """Reads a translated stream to its end and sends the message it makes; any failure is an error answer."""
         pieces, size = [], 0
         while True:
-            chunk = b"" if stream.ended else await self.response.read(self._silence_within_s)
+            chunk = b"" if stream.ended else await self.response.read(self._patience.wait_s())
             if chunk is None:
-                raise UpstreamTimeout("The platform went silent during its answer.")
+                raise self._patience.over()
+            self._patience.heard()
             piece = stream.feed(chunk) if chunk else await self._end_of_body(stream)
             _raise_failure(stream)
             pieces.append(piece)

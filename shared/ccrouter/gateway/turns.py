@@ -13,6 +13,7 @@ from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
 from ccrouter.gateway.once_more import OnceMore
 from ccrouter.gateway.outcomes import Outcomes
+from ccrouter.gateway.patience import Patience
 from ccrouter.gateway.relay import Relay
 from ccrouter.http import Headers, HttpRequest, header
 from ccrouter.messages.facts import StreamFacts
@@ -25,6 +26,8 @@ from ccrouter.routing.plan import Candidate
 REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
 _REFUSAL_SILENCE_S = 60.0
+_MAY_STAY = ("project", "usage")
+"""What may be found to be as it was: then another try would meet the same refusal."""
 
 
 class Turns:
@@ -60,7 +63,10 @@ class Turns:
             except UpstreamError as failure:
                 step = once_more.after(failure, opened)
                 if step.renew:
-                    credential = await self._renewed(call, candidate, credential, step.renew)
+                    renewed = await self._renewed(call, candidate, credential, step.renew)
+                    if renewed.auth == credential.auth and step.renew in _MAY_STAY:
+                        raise
+                    credential = renewed
                     opened = await self._open(ask, target, credential)
                 elif step.exchange is not None:
                     opened = step.exchange
@@ -125,7 +131,7 @@ class Turns:
                     may_fall_back=may_fall_back,
                     go_on=lambda request: self._go_on(request, exchange),
                     remember=lambda remembered: self._outside.memory.remember(ask.key_id, remembered),
-                    silence_within_s=request.silence_within_s,
+                    patience=Patience(request, began_s),
                 )
                 await relay.run(exchange)
                 self._outcomes.answered(call, ask, candidate, attempt, relay.failure)

@@ -12,10 +12,12 @@ from ccrouter.dialects.kiro.errors import (
     IMPROPERLY_FORMED,
     SCHEMA,
     SIGNATURE,
+    USED_UP,
     KiroRefused,
     Situation,
     broken,
     read_refusal,
+    refusal,
 )
 from ccrouter.dialects.kiro.models import WINDOWS, kiro_model
 from ccrouter.dialects.kiro.request import AS_IS, Manner, Mending, encode, without_nul
@@ -27,12 +29,15 @@ from ccrouter.messages.writer import MessageWriter
 from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Needs, Whole
 from ccrouter.platforms.counting import estimated_count
 from ccrouter.platforms.empty_message import empty_message
-from ccrouter.platforms.kiro_account import KiroAccount, known_models, renewed_at
+from ccrouter.platforms.kiro_account import KiroAccount, is_used_up, known_models, renewed_at
+from ccrouter.platforms.kiro_throttles import LongThrottles
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
-# kiro.md §13: the official client's patience with a stalled stream is five minutes.
+# kiro.md §13: the official client waits 90 s for the first event, and five minutes where a stream has stalled.
 _HEAD_WITHIN_S = 60.0
+_FIRST_WITHIN_S = 90.0
 _SILENCE_WITHIN_S = 300.0
+_WHOLE_WITHIN_S = 900.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +46,9 @@ class Kiro:
     """See `platforms.contract.Platform`."""
 
     name = "kiro"
+
+    def __init__(self) -> None:
+        self._throttles = LongThrottles()
 
     def needs(self, ask: Ask, aim: Aim, credential: Credential) -> Needs:
         """URLs: Kiro takes images and documents inside the request only."""
@@ -53,7 +61,7 @@ class Kiro:
             return estimated_count(ask.request)
         if ask.request.member("max_tokens") == 0:
             return empty_message(ask.request.model, stream=ask.request.stream)
-        return KiroExchange(ask, aim, credential, found)
+        return KiroExchange(ask, aim, credential, found, self._throttles)
 
 
 class KiroExchange:
@@ -62,12 +70,20 @@ class KiroExchange:
     stream_types = frozenset({EVENT_STREAM})
 
     def __init__(
-        self, ask: Ask, aim: Aim, credential: Credential, found: Found, mending: Mending = AS_IS, call_id: str = ""
+        self,
+        ask: Ask,
+        aim: Aim,
+        credential: Credential,
+        found: Found,
+        throttles: LongThrottles,
+        mending: Mending = AS_IS,
+        call_id: str = "",
     ) -> None:
         self._ask = ask
         self._aim = aim
         self._account = KiroAccount(credential)
         self._found = found
+        self._throttles = throttles
         self._mending = mending
         self._call_id = call_id or str(uuid.uuid4())
         document = ask.request.document
@@ -92,7 +108,10 @@ class KiroExchange:
         self._encoded = encode(document, manner, found.media, mending)
 
     def request(self) -> HttpRequest:
-        """The request; it asks for a stream, since there is nothing else."""
+        """The request; it asks for a stream, since there is nothing else. Raises UpstreamRefused for a used-up plan."""
+        if is_used_up(self._account.credential.auth):
+            said = {"message": "The plan of this Kiro account is used up.", "reason": USED_UP}
+            raise refusal("ServiceQuotaExceededException", said, self._situation())
         headers = [
             ("content-type", "application/json"),
             ("accept", EVENT_STREAM),
@@ -112,10 +131,13 @@ class KiroExchange:
             open_network=credential.open_network,
             head_within_s=_HEAD_WITHIN_S,
             silence_within_s=_SILENCE_WITHIN_S,
+            first_within_s=_FIRST_WITHIN_S,
+            whole_within_s=_WHOLE_WITHIN_S,
         )
 
     def stream(self) -> TranslatedStream:
-        """A decoder over a fresh writer."""
+        """A decoder over a fresh writer. The account has answered."""
+        self._throttles.end(self._account.credential.id)
         writer = MessageWriter(model=self._ask.request.model, input_tokens=estimate_input(self._document), tag="kiro")
         thinking, stops = self._encoded.thinking, self._document.get("stop_sequences")
         expected = Expected(
@@ -135,6 +157,8 @@ class KiroExchange:
     def read_refusal(self, status: int, headers: Headers, body: bytes) -> UpstreamRefused:
         """An exception as an error of Anthropic's."""
         refused = read_refusal(status, headers, body, self._situation())
+        if refused.is_throttle and self._throttles.note(self._account.credential.id, utc_now()):
+            refused.consequence = dataclasses.replace(refused.consequence, renews="usage")
         if IMPROPERLY_FORMED in refused.message.lower():
             _log.warning("Kiro calls a request improperly formed, without a reason: %s", self._encoded.shape)
         return refused
@@ -154,7 +178,9 @@ class KiroExchange:
             mending = dataclasses.replace(mending, strict_schemas=True)
         if mending == self._mending:
             return None
-        return KiroExchange(self._ask, self._aim, self._account.credential, self._found, mending, self._call_id)
+        return KiroExchange(
+            self._ask, self._aim, self._account.credential, self._found, self._throttles, mending, self._call_id
+        )
 
     def count_instead(self, failure: UpstreamError) -> CannedAnswer | None:
         """The estimate."""

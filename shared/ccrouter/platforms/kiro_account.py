@@ -103,6 +103,15 @@ def known_models(auth: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return models if isinstance(models, dict) else {}
 
 
+USED_UP: Mapping[str, Any] = {"plan_used_up": True}
+"""In an account's `auth` where Kiro has just said that its plan is used up."""
+
+
+def is_used_up(auth: Mapping[str, Any]) -> bool:
+    """Whether Kiro has just said that the account's plan is used up."""
+    return USED_UP.items() <= auth.items()
+
+
 def renewed_at(auth: Mapping[str, Any]) -> datetime | None:
     """When the account's plan is filled again, if the sign-in has learned it."""
     moment = auth.get("plan_renewed_at")

@@ -14,8 +14,6 @@ import msgspec
 
 from ccrouter.errors import Consequence, Trouble
 
-FIRST_WAIT_S = 5.0
-LONGEST_WAIT_S = 60.0
 FAULTS_IN_A_ROW = 3
 CONVERSATIONS = 2
 """Faults of one conversation alone bench nothing: the fault may be its own."""
@@ -118,7 +116,8 @@ def _cooled(found: Condition, known: Condition, failure: Failure, now: float) ->
         return msgspec.structs.replace(found, until=max(known.until, now + asked_s))
     if known.wait_s and failure.began_s < known.at:
         return found
-    wait_s = min(known.wait_s * 2, LONGEST_WAIT_S) if known.wait_s else FIRST_WAIT_S
+    first_s, longest_s = failure.consequence.steps
+    wait_s = min(known.wait_s * 2, longest_s) if known.wait_s else first_s
     return msgspec.structs.replace(found, wait_s=wait_s, until=max(known.until, now + wait_s))
 
 

@@ -40,6 +40,8 @@ class SignInDesk:
 
     async def renew(self, credential: Credential, what: str) -> Credential:
         """See `ports.SignIns`."""
+        if what == "usage":
+            return await self._kiro_facts.with_usage(credential)
         # What was signed in looks like a standing access.
         kind = self._served.get(credential.id) or self._kind_of(credential)
         return self._with_facts(await kind.renew(credential, what))

@@ -10,13 +10,14 @@ from typing import Any
 from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.credentials.kinds import Credential
 from ccrouter.errors import SignInFailed
-from ccrouter.platforms.kiro_account import KiroAccount
+from ccrouter.platforms.kiro_account import USED_UP, KiroAccount
 from ccrouter.platforms.kiro_management import (
+    Usage,
     models_request,
     profile_request,
     read_models,
     read_profiles,
-    read_renewed_at,
+    read_usage,
     usage_request,
 )
 from ccrouter.platforms.kiro_sign_in import read_refresh, refresh_request
@@ -117,6 +118,16 @@ class KiroFacts:
         known = self._known.get(credential.id)
         return replace(credential, auth={**credential.auth, **known}) if known else credential
 
+    async def with_usage(self, credential: Credential) -> Credential:
+        """The credential, which says that its plan is used up where Kiro says so now; else as it is (kiro.md §11)."""
+        try:
+            usage = await self._usage(KiroAccount(credential))
+        except SignInFailed as failure:
+            _log.info("Kiro does not say whether the plan of «%s» is used up: %s", credential.name, failure.message)
+            return credential
+        known = self._known[credential.id] = self._known.get(credential.id, {}) | _plan(usage)
+        return replace(credential, auth={**credential.auth, **known, **USED_UP}) if usage.is_used_up else credential
+
     async def close(self) -> None:
         """Gives up what is under way."""
         for task in self._tasks:
@@ -124,17 +135,19 @@ class KiroFacts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _learn(self, credential: Credential) -> None:
-        account = KiroAccount(credential)
+        account, facts = KiroAccount(credential), self._known.get(credential.id, {})
         try:
-            facts: dict[str, Any] = {"models": await self._models(account)}
-            status, _, body = await self._calls.ask(usage_request(account))
-            if (renewed_at := read_renewed_at(status, body)) is not None:
-                facts["plan_renewed_at"] = renewed_at
+            facts = facts | {"models": await self._models(account)}
+            facts = facts | _plan(await self._usage(account))
         except SignInFailed as failure:
             self._until_s[credential.id] = self._clock() + _ASKED_AGAIN_S
-            _log.info("Kiro's models for «%s» are not known: %s", credential.name, failure.message)
-        else:
+            _log.info("not all is known of Kiro's account «%s»: %s", credential.name, failure.message)
+        if facts:
             self._known[credential.id] = facts
+
+    async def _usage(self, account: KiroAccount) -> Usage:
+        status, _, body = await self._calls.ask(usage_request(account))
+        return read_usage(status, body)
 
     async def _models(self, account: KiroAccount) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -146,3 +159,10 @@ class KiroFacts:
             if next_token is None:
                 break
         return found
+
+
+def _plan(usage: Usage) -> dict[str, float]:
+    """When the plan is filled again, where that is said."""
+    moments = [window.resets_at for window in usage.windows if window.resets_at is not None]
+    renewed_at = usage.renewed_at or min(moments, default=None)
+    return {} if renewed_at is None else {"plan_renewed_at": renewed_at.timestamp()}

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from ccrouter.dialects.anthropic.errors import wait_headers, with_wait
-from ccrouter.errors import NO_RETRY, Consequence, StreamBroken, Trouble, UpstreamRefused, Verdict
+from ccrouter.errors import NO_RETRY, USUAL_STEPS, Consequence, StreamBroken, Trouble, UpstreamRefused, Verdict
 from ccrouter.http import Headers, header
 
 SIGNATURE, SCHEMA = "THINKING_SIGNATURE_INVALID", "TOOL_SCHEMA_INVALID"
 TOO_LONG_EXCEPTION = "ContentLengthExceededException"
+USED_UP = "MONTHLY_REQUEST_COUNT"
 IMPROPERLY_FORMED = "improperly formed request"
 _PROMPT_TOO_LONG = "prompt is too long"
 """How clients recognise that they must compact (anthropic-messages.md §9.1)."""
@@ -52,6 +53,7 @@ class Row:
     renews: str = ""
     lasting: bool = False
     """Whether clients are told not to try again."""
+    steps: tuple[float, float] = USUAL_STEPS
     said: str = ""
     """What the client is told in place of the service's words."""
 
@@ -68,14 +70,14 @@ _TOO_LONG = Row(
 _USED_UP = Row(
     402,
     "billing_error",
-    ("monthly_request_count", "overage_request_limit_exceeded", _DAILY),
+    (USED_UP.lower(), "overage_request_limit_exceeded", _DAILY),
     (402,),
     verdict=Verdict.NEXT_TARGET,
     trouble=Trouble.EXHAUSTED,
     on_credential=True,
     lasting=True,
 )
-_THROTTLED = Row(429, "rate_limit_error", statuses=(429,), trouble=Trouble.THROTTLED, on_model=True)
+_THROTTLED = Row(429, "rate_limit_error", statuses=(429,), trouble=Trouble.THROTTLED, on_model=True, steps=(1.0, 10.0))
 _FAULT = Row(500, "api_error", trouble=Trouble.FAULT, on_model=True, repeats=(1.0,))
 _TIMEOUT = Row(504, "timeout_error", statuses=(504,), trouble=Trouble.FAULT, on_model=True, repeats=(1.0,))
 
@@ -122,6 +124,8 @@ class KiroRefused(UpstreamRefused):
     """A refusal with the service's own `reason`: what is mended depends on it."""
 
     reason = ""
+    is_throttle = False
+    """Whether it is said of short throttling and of used-up plans alike (kirodotdev/Kiro#9193)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def refusal(
     message = said if isinstance(said, str) and said else f"Kiro upstream answered {status}"
     row = _row_of(f"{message}\n{reason}".lower(), status, name)
     wait_s = _wait_s(row, reason, headers, situation)
-    message = _masked(message)
+    message = masked(message)
     if row is _TOO_LONG and not message.startswith(_PROMPT_TOO_LONG):
         message = f"{_PROMPT_TOO_LONG}: {message}"
     elif row.said:
@@ -179,9 +183,10 @@ def refusal(
             scope=situation.model if row.on_model else "",
             repeats=row.repeats,
             renews=row.renews if row.renews != "token" or situation.can_renew else "",
+            steps=row.steps,
         ),
     )
-    refused.reason = reason
+    refused.reason, refused.is_throttle = reason, row is _THROTTLED
     return refused
 
 
@@ -190,7 +195,7 @@ def broken(message: str) -> KiroRefused:
     failure = KiroRefused(
         _FAULT.status,
         _FAULT.kind,
-        _masked(message),
+        masked(message),
         verdict=_FAULT.verdict,
         headers=(),
         body=b"",
@@ -223,6 +228,6 @@ def _wait_s(row: Row, reason: str, headers: Headers, situation: Situation) -> fl
     return min(float(asked), _LONGEST_WAIT_S)
 
 
-def _masked(message: str) -> str:
+def masked(message: str) -> str:
     """A message without account numbers and secrets."""
     return _SECRET.sub("***", _ACCOUNT.sub("************", message))
