@@ -13,6 +13,10 @@ from ccrouter.networks import Network, check_base_url
 
 DEFAULT_PORT = 3000
 MIN_JWT_SECRET = 32
+DEFAULT_CAPTURE_KB = 1024
+"""Most requests of Claude Code are smaller: 200,000 tokens of text are some 800 KB."""
+MOST_CAPTURE_KB = 32 * 1024
+"""No request is larger (anthropic-messages.md §11.1)."""
 _REACHED_LOCALLY = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104 - only recognised here
 _LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
@@ -37,6 +41,7 @@ class Settings:
     private_upstreams: tuple[Network, ...] = ()
     pg_bin: Path | None = None
     db_pool_size: int = 10
+    capture_limit_kb: int = DEFAULT_CAPTURE_KB
     on_lambda: bool = False
     unknown: tuple[str, ...] = ()
     """Variables that begin with CCR_ but are no settings: misspelt, or of another version."""
@@ -95,6 +100,13 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         else:
             problems.append(f"PORT must be a number from 1 to 65535, not «{port_text}»")
 
+    capture_limit_kb = DEFAULT_CAPTURE_KB
+    if (limit_text := text("CCR_CAPTURE_LIMIT_KB")) is not None:
+        if re.fullmatch("[0-9]{1,5}", limit_text) and 0 < int(limit_text) <= MOST_CAPTURE_KB:
+            capture_limit_kb = int(limit_text)
+        else:
+            problems.append(f"CCR_CAPTURE_LIMIT_KB must be a number from 1 to {MOST_CAPTURE_KB}, not «{limit_text}»")
+
     jwt_secret = text("JWT_SECRET")
     if jwt_secret is not None and len(jwt_secret) < MIN_JWT_SECRET:
         problems.append(f"JWT_SECRET must have {MIN_JWT_SECRET} characters or more; it has {len(jwt_secret)}")
@@ -138,6 +150,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         # Loopback is open by default only where this process brings its own services (the embedded mode).
         private_upstreams=networks("CCR_PRIVATE_UPSTREAMS", _LOOPBACK if text("DATABASE_URL") is None else ()),
         pg_bin=Path(pg_bin).expanduser() if (pg_bin := text("CCR_PG_BIN")) else None,
+        capture_limit_kb=capture_limit_kb,
         on_lambda=text("AWS_LAMBDA_FUNCTION_NAME") is not None,
     )
     settings = replace(settings, unknown=tuple(sorted(n for n in env if n.startswith("CCR_") and n not in known)))

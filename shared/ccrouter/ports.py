@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from ccrouter.access.keys import ApiKey
+from ccrouter.captures.legs import Captured
 from ccrouter.credentials.kinds import Credential
 from ccrouter.http import Headers, HttpRequest
 from ccrouter.metering.prices import PriceTable
@@ -261,6 +262,22 @@ class Reply(Protocol):
 
     def let_go(self) -> None:
         """From here on a client that leaves interrupts nothing: the record is being written."""
+
+
+class Captures(Protocol):
+    """Where captures of requests go. Nothing here waits or raises: a request never suffers from being captured."""
+
+    limit: int
+    """How many bytes of a body are kept."""
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes more may be held, over all requests; then they are counted."""
+
+    def give_back(self, size: int) -> None:
+        """So many bytes are held no more."""
+
+    def keep(self, captured: Captured) -> None:
+        """Stores a capture soon; what it holds is given back then. Where that cannot be, it is dropped."""
 
 
 class RefusalCap(Protocol):

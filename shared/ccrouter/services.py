@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ccrouter.storage.call_log import DbCallLog
+    from ccrouter.storage.capture_queue import QueuedCaptures
     from ccrouter.storage.conversations import RedisConversations
     from ccrouter.storage.crossing import ThreadCrossing
     from ccrouter.storage.directory import CachedDirectory
@@ -110,6 +111,14 @@ class Services:
         from ccrouter.storage.call_log import DbCallLog
 
         return DbCallLog(self.engine, self.crossing, self.settings.data_dir / "outbox")
+
+    @cached_property
+    def captures(self) -> "QueuedCaptures":
+        """Captures of requests whose keys ask for it."""
+        from ccrouter.storage.capture_queue import QueuedCaptures
+
+        limit = self.settings.capture_limit_kb * 1024
+        return QueuedCaptures(self.engine, self.crossing, self.directory, lambda: self.vault, limit)
 
     @cached_property
     def refusal_cap(self) -> "RedisRefusalCap":
@@ -255,6 +264,8 @@ class Services:
             await self.sign_ins.close()
         if "call_log" in made:
             await self.call_log.close()
+        if "captures" in made:
+            await self.captures.close()
         if "limits" in made:
             await self.limits.close()
         if "states" in made:

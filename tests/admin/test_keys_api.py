@@ -117,14 +117,13 @@ def test_what_cannot_be_is_named(api: httpx2.Client, fields: dict[str, Any], nam
         assert api.get(f"{KEYS}/{key['id']}").json() == {name: key[name] for name in MEMBERS}
 
 
-def test_what_comes_later_is_refused_by_name_and_not_ignored(api: httpx2.Client) -> None:
-    """A promise that nobody keeps would be worse than none."""
-    for fields, named in (({"capture": "all"}, "capture"),):
-        answer = api.post(KEYS, json={"name": "k"} | fields)
-        assert answer.status_code == 422
-        (error,) = answer.json()["errors"]
-        assert (error["field"], error["code"]) == (named, "not_available")
-    assert make(api, limits={}, capture="none")["limits"] == {}
+def test_a_key_says_whether_bodies_are_captured(api: httpx2.Client) -> None:
+    """Off unless somebody asks for it."""
+    assert make(api)["capture"] == "none"
+    key = make(api, capture="errors")
+    assert key["capture"] == "errors"
+    for mode in ("all", "none"):
+        assert api.patch(f"{KEYS}/{key['id']}", json={"capture": mode}).json()["capture"] == mode
 
 
 def test_a_pinned_credential_must_fit(site: Site, api: httpx2.Client) -> None:

@@ -21,7 +21,7 @@ ROW = {
     "id", "at", "kind", "request_id", "upstream_request_id", "key", "user", "session_id", "agent_id",
     "parent_agent_id", "client", "client_ip", "requested_model", "slot", "rule", "platform", "model", "credential",
     "stream", "status", "http_status", "stop_reason", "error", "usage", "usage_state", "cost", "cost_state", "timings",
-    "ttft_ms", "duration_ms", "attempts",
+    "ttft_ms", "duration_ms", "attempts", "capture",
 }  # fmt: skip
 COST = Cost(
     total=Decimal("0.50"), input=Decimal("0.4"), output=Decimal("0.1"), cache_read=Decimal(0), cache_write=Decimal(0),

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from ccrouter.access.limits import Limits
+from ccrouter.captures.legs import Mode
 from ccrouter.errors import PermissionDenied
 from ccrouter.routing.mapping import Mapping
 
@@ -53,6 +54,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     allowed_ips: tuple[str, ...] = ()
     limits: Limits = Limits()
     owner_limits: Limits = Limits()
+    capture: Mode = "none"
+    """Of which requests the four legs are kept."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the key may be used at all: not for one that is disabled, expired or whose owner is not active."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from ccrouter import __version__
 from ccrouter.admin.account_routes import account_routes
 from ccrouter.admin.audit_routes import audit_routes
+from ccrouter.admin.capture_routes import capture_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
 from ccrouter.admin.hull import Hull
@@ -54,6 +55,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         pool_routes(needs),
         platform_routes(),
         log_routes(needs),
+        capture_routes(needs),
         audit_routes(needs),
         job_routes(needs),
     ):

@@ -145,14 +145,11 @@ def key_routes(needs: Needs) -> APIRouter:
     def _fields(body: KeyChanges) -> dict[str, Any]:
         """The columns that a body sets, checked. Raises Problem 422."""
         fields = body.model_dump(exclude_unset=True, exclude={"owner_id"})
-        for name in ("name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips"):
+        for name in ("name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips", "capture"):
             if name in fields and fields[name] is None:
                 raise invalid(name, "may not be null; leave it out to keep it")
         if "limits" in fields:
             fields["limits"] = _limits(fields["limits"])
-        if fields.get("capture", "none") not in (None, "none"):
-            raise invalid("capture", f"{_NOT_YET}: only none is", code="not_available")
-        fields = {name: value for name, value in fields.items() if name != "capture"}
         if "mapping" in fields:
             fields["mapping"] = fields["mapping"] or {}
             _check_mapping(fields["mapping"])

@@ -25,7 +25,7 @@ from ccrouter.admin.schemas import (
     decimal_text,
 )
 from ccrouter.metering.record import CallRecord, Cost
-from ccrouter.storage import logs
+from ccrouter.storage import captures, logs
 
 
 def log_routes(needs: Needs) -> APIRouter:
@@ -76,7 +76,8 @@ def log_routes(needs: Needs) -> APIRouter:
             page = logs.find(needs.engine, filters, cursor=cursor, limit=limit)
         except ValueError as error:
             raise bad_cursor(error) from None
-        return Page(items=[_view(row, user.role) for row in page.items], next_cursor=page.next_cursor)
+        states = captures.states_of(needs.engine, page.items)
+        return Page(items=[_view(row, user.role, states[row.id]) for row in page.items], next_cursor=page.next_cursor)
 
     @routes.get("/{log_id}", operation_id="getLog")
     def get_log(log_id: str, request: Request) -> LogView:
@@ -85,7 +86,7 @@ def log_routes(needs: Needs) -> APIRouter:
         row = logs.get(needs.engine, log_id)
         if row is None or (user.role != ADMIN and row.user_id != user.id):
             raise not_found("log row")
-        return _view(row, user.role)
+        return _view(row, user.role, captures.states_of(needs.engine, [row])[row.id])
 
     return routes
 
@@ -94,7 +95,7 @@ def _fits_an_id(moment: datetime) -> bool:
     return 0 <= moment.timestamp() * 1000 < 2**48
 
 
-def _view(row: CallRecord, role: str) -> LogView:
+def _view(row: CallRecord, role: str, capture: captures.State) -> LogView:
     shows_credentials = role == ADMIN
     return LogView(
         id=str(row.id),
@@ -139,6 +140,7 @@ def _view(row: CallRecord, role: str) -> LogView:
             )
             for attempt in row.attempts
         ],
+        capture=capture,
     )
 
 

@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, str] = {
     "resolveModel": ADMIN,
     "listLogs": USER,
     "getLog": USER,
+    "getLogCapture": USER,
     "listAudit": ADMIN,
     "listJobs": USER,
     "getJob": USER,

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ccrouter.captures.legs import Mode
 from ccrouter.clock import rfc3339, utc_now
 
 T = TypeVar("T")
@@ -193,7 +194,10 @@ class KeyView(BaseModel):
     allowed_models: list[str]
     allowed_clients: list[str]
     allowed_ips: list[str]
-    capture: str
+    capture: Mode = Field(
+        description="Of which requests headers and bodies are kept, encrypted and without secrets, for "
+        "`retention.capture_days` days: administrators can read them, the key's owner what the client sent and got"
+    )
     note: str | None
     month: MonthView
     created_at: Moment
@@ -229,7 +233,9 @@ class KeyChanges(Input):
     allowed_models: list[Pattern] | None = Field(None, max_length=200)
     allowed_clients: list[Pattern] | None = Field(None, max_length=200)
     allowed_ips: list[str] | None = Field(None, max_length=200, examples=[["10.0.0.0/8"]])
-    capture: Literal["none", "errors", "all"] | None = None
+    capture: Mode | None = Field(
+        None, description="Of which requests headers and bodies are kept: of none, of those that fail, of all"
+    )
     note: Note | None = None
 
 
@@ -410,6 +416,10 @@ class LogView(BaseModel):
     ttft_ms: int | None
     duration_ms: int
     attempts: list[AttemptView]
+    capture: Literal["none", "pending", "stored", "dropped", "expired"] = Field(
+        description="Whether headers and bodies were kept (`GET /logs/{id}/capture`): `pending` until they are stored, "
+        "`dropped` where that could not be, `expired` where their time is over"
+    )
 
 
 def decimal_text(amount: Decimal) -> str:

@@ -2,7 +2,8 @@
 
 from ccrouter.gateway.answers import error_answer, router_fault, storage_away
 from ccrouter.gateway.call import Call
+from ccrouter.gateway.capturing import Capture
 from ccrouter.gateway.probe import probe
 from ccrouter.gateway.story import Gateway
 
-__all__ = ["Call", "Gateway", "error_answer", "probe", "router_fault", "storage_away"]
+__all__ = ["Call", "Capture", "Gateway", "error_answer", "probe", "router_fault", "storage_away"]

@@ -6,12 +6,14 @@ for the client nothing else is tried. Whatever happens, exactly one record is wr
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import monotonic_s
 from ccrouter.errors import ApiError, QuotaUsedUp, StorageAway, UpstreamError, UpstreamRefused, Verdict
 from ccrouter.gateway.answers import error_answer, own_error, refusal_answer, router_fault, stopping, storage_away
 from ccrouter.gateway.call import Call
+from ccrouter.gateway.capturing import Capture
 from ccrouter.gateway.outcomes import Outcomes
 from ccrouter.gateway.turns import Turns
 from ccrouter.metering.rating import prompt_cost
@@ -34,6 +36,10 @@ class Gateway:
         self._outside = outside
         self._outcomes = Outcomes(outside)
         self._turns = Turns(outside, self._outcomes, self._write_as_is)
+
+    def noting(self, capture: Capture) -> "Gateway":
+        """The same, for one request whose exchanges with platforms are captured."""
+        return Gateway(replace(self._outside, upstream=capture.noting(self._outside.upstream)))
 
     async def answer(self, call: Call, ask: Ask, key: ApiKey, reply: Reply) -> None:
         """Answers a request of a valid key and writes its record.

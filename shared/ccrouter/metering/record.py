@@ -91,6 +91,8 @@ class CallRecord(msgspec.Struct, kw_only=True):
     ttft_ms: int | None = None
     duration_ms: int = 0
     attempts: list[Attempt] = msgspec.field(default_factory=list)
+    capture: str | None = None
+    """What its key wanted captured, `errors` or `all`; whether there is a capture, only its own table knows."""
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")

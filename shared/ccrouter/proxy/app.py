@@ -11,18 +11,20 @@ from typing import Any
 import msgspec
 
 from ccrouter.access.keys import ApiKey, digest
+from ccrouter.captures.legs import NO_CAPTURE
 from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.errors import ApiError, AuthenticationFailed, NotFound, StorageAway
-from ccrouter.gateway import Call, Gateway, error_answer, router_fault, storage_away
+from ccrouter.gateway import Call, Capture, Gateway, error_answer, router_fault, storage_away
 from ccrouter.http import Headers, decode_headers, header
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.record import CallRecord
 from ccrouter.networks import Network, client_address
 from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Ask
-from ccrouter.ports import Directory, RefusalCap
+from ccrouter.ports import Captures, Directory, RefusalCap
 from ccrouter.proxy.body import ClientGone, check_content_type, read_body
 from ccrouter.proxy.caller import cut, said, shown_secrets
+from ccrouter.proxy.captured import ClientSide
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
 
@@ -45,6 +47,7 @@ class ProxyApp:
         directory: Directory,
         refusal_cap: RefusalCap,
         check_ready: CheckReady,
+        captures: Captures,
         *,
         trusted_proxies: Sequence[Network] = (),
         can_cut: bool = True,
@@ -53,6 +56,7 @@ class ProxyApp:
         self._directory = directory
         self._refusal_cap = refusal_cap
         self._check_ready = check_ready
+        self._captures = captures
         self._trusted_proxies = tuple(trusted_proxies)
         self._can_cut = can_cut
 
@@ -99,7 +103,6 @@ class ProxyApp:
     async def _admit_and_answer(
         self, call: Call, scope: Scope, headers: Headers, receive: Receive, reply: AsgiReply
     ) -> None:
-        operation = call.record.kind
         try:
             key = await self._authenticate(headers)
         except AuthenticationFailed as error:
@@ -114,22 +117,45 @@ class ProxyApp:
         record = call.record
         record.key_id, record.key_name = key.id, key.name
         record.user_id, record.user_login = key.owner_id, key.owner_login
+        if key.capture == NO_CAPTURE:
+            await self._read_and_answer(call, key, scope, headers, receive, reply, self._gateway)
+            return
+        capture = Capture(self._captures, call, key.capture)
+        side = ClientSide(capture, scope, headers)
+        reply.pass_through(side.send_to)
+        try:
+            gateway = self._gateway.noting(capture)
+            await self._read_and_answer(call, key, scope, headers, side.receive_from(receive), reply, gateway)
+        finally:
+            capture.end()
+
+    async def _read_and_answer(
+        self,
+        call: Call,
+        key: ApiKey,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        reply: AsgiReply,
+        gateway: Gateway,
+    ) -> None:
+        record, operation = call.record, call.record.kind
         try:
             key.check_caller(record.client_ip, record.client)
             check_content_type(headers)
             request = MessagesRequest(await read_body(receive, headers))
         except ApiError as error:
-            await self._gateway.refuse(call, error, reply)
+            await gateway.refuse(call, error, reply)
             return
         except ClientGone:
-            await self._gateway.note_abandoned(call)
+            await gateway.note_abandoned(call)
             return
         record.requested_model, record.stream = cut(request.model), request.stream and operation == MESSAGES
         record.session_id = record.session_id or cut(request.session_id)
         call.conversation = record.session_id or request.opening
         query = scope["query_string"].decode("latin-1")
         reply.watch()
-        await self._gateway.answer(call, Ask(operation, request, headers, query, key.id, call.conversation), key, reply)
+        await gateway.answer(call, Ask(operation, request, headers, query, key.id, call.conversation), key, reply)
 
     async def _serve_models(self, scope: Scope, reply: AsgiReply, inner: str) -> None:
         headers = decode_headers(scope["headers"])

@@ -31,6 +31,7 @@ def create_proxy_app(services: Services) -> ProxyApp:
         services.directory,
         services.refusal_cap,
         services.check_ready,
+        services.captures,
         trusted_proxies=services.settings.trusted_proxies,
         can_cut=not services.settings.on_lambda,
     )

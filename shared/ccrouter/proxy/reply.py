@@ -26,6 +26,10 @@ class AsgiReply:
         self.gone = False
         self.started = False
 
+    def pass_through(self, station: Callable[[Send], Send]) -> None:
+        """From here on all that is sent goes through a station first."""
+        self._send = station(self._send)
+
     def watch(self) -> None:
         """Begins to notice a client that leaves; the request's body must have been read."""
         self._answering = asyncio.current_task()

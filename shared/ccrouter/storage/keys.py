@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from ccrouter.access import keys as access
 from ccrouter.access.limits import read_limits
+from ccrouter.captures.legs import Mode
 from ccrouter.ids import uuid7
 from ccrouter.routing.mapping import read_mapping
 from ccrouter.storage import tombstones
@@ -41,7 +42,7 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     allowed_models: list[str]
     allowed_clients: list[str]
     allowed_ips: list[str]
-    capture: str
+    capture: Mode
     note: str | None
     created_at: datetime
     updated_at: datetime
@@ -136,6 +137,7 @@ def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
         allowed_ips=tuple(row.allowed_ips),
         limits=read_limits(row.limits),
         owner_limits=read_limits(row.owner_limits),
+        capture=row.capture,
     )
 
 

@@ -6,6 +6,7 @@ A new table stands in the module of its noun (or a new one) and in the lists bel
 from ccrouter.storage.tables.api_keys import api_keys
 from ccrouter.storage.tables.audit import audit
 from ccrouter.storage.tables.base import metadata
+from ccrouter.storage.tables.captures import captures
 from ccrouter.storage.tables.chores import chores
 from ccrouter.storage.tables.credentials import credentials
 from ccrouter.storage.tables.jobs import jobs, result_files, result_parts
@@ -19,6 +20,7 @@ __all__ = [
     "ROLLUP_KEY",
     "api_keys",
     "audit",
+    "captures",
     "chores",
     "credentials",
     "jobs",

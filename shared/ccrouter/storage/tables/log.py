@@ -50,6 +50,7 @@ request_log = Table(
     Column("ttft_ms", BigInteger),
     Column("duration_ms", BigInteger, nullable=False),
     Column("attempts", JSONB, nullable=False),
+    Column("capture", Text),
     # Ids carry the time they were made, so that every list is newest first by the key alone; each index below ends
     # in the id for the same reason.
     Index(None, "key_id", "id"),
