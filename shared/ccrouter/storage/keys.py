@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, select, update
 
 from ccrouter.access import keys as access
 from ccrouter.access.limits import read_limits
@@ -118,7 +118,10 @@ def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
     with engine.connect() as connection:
         row = connection.execute(
             _joined()
-            .add_columns(users.c.status.label("owner_status"), users.c.limits.label("owner_limits"))
+            .add_columns(
+                and_(users.c.status == "active", users.c.deleted_at.is_(None)).label("owner_active"),
+                users.c.limits.label("owner_limits"),
+            )
             .where(api_keys.c.digest == digest, api_keys.c.deleted_at.is_(None))
         ).one_or_none()
     if row is None:
@@ -128,7 +131,7 @@ def find_by_digest(engine: Engine, digest: str) -> access.ApiKey | None:
         name=row.name,
         owner_id=str(row.owner_id),
         owner_login=row.owner_login,
-        owner_active=row.owner_status == "active",
+        owner_active=row.owner_active,
         enabled=row.enabled,
         expires_at=row.expires_at,
         mapping=read_mapping(row.mapping),

@@ -1,6 +1,6 @@
 """People: who signs in, and from where."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ccrouter.storage.tables.base import EMPTY_OBJECT, made, metadata, moment
@@ -21,7 +21,15 @@ users = Table(
     Column("limits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     made("created_at"),
     moment("last_seen_at"),
+    Column("email", Text),
+    Column("avatar_url", Text),
+    Column("github_id", BigInteger, unique=True),
+    Column("github_login", Text),
+    moment("deleted_at"),
+    made("updated_at"),
+    Index("ix_users_login_in_lower_case", text("lower(login)"), unique=True),
 )
+"""`github_id` is GitHub's number of the account, which stays where `github_login` may change hands."""
 
 sessions = Table(
     "sessions",
