@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from tests.app.asking import BODY, STREAMED, ask, assert_own_error, row_of
 from tests.app.pair import FIRST, SECOND, Pair
+from tests.services import UPSTREAM_SECRET
 from tests.upstream import Answer, error, event, json_answer, message, message_events, says, sse, text
+
+from ccrouter.storage import credentials
 
 SUSPENDED = error(403, "permission_error", "Your account has been suspended.")
 BROKEN = error(500, "api_error", "broken")
@@ -156,6 +159,36 @@ def test_a_request_that_cannot_be_asked_keeps_nobody_away_from_an_account_on_tri
     assert pair.ask(secret=secret, body=bad).status_code == 400
     assert asked()[0] == "gemini"
     pair.second.violations = []
+
+
+@pytest.mark.parametrize(
+    ("change", "begins_anew"),
+    [
+        ({"auth": {"api_key": UPSTREAM_SECRET}}, True),
+        ({"options": {"forward_rate_limits": True}}, True),
+        ({"base_url": None}, True),
+        ({"options": {}}, False),
+        ({"name": "first", "priority": 3}, False),
+    ],
+    ids=str,
+)
+def test_a_credential_that_is_changed_begins_anew(pair: Pair, change: dict[str, Any], begins_anew: bool) -> None:
+    """What it met, it met with another secret, address or option: block and cool-downs end. Its name changes none."""
+    url = f"/api/v1/credentials/{pair.ids[0]}"
+    pair.first.script = [THROTTLED]
+    pair.ask()
+    services = pair.router.services
+    credentials.block(services.engine, pair.ids[0], "it said no")
+    if change == {"base_url": None}:
+        change = {"base_url": pair.first.url.replace("127.0.0.1", "localhost")}
+    with pair.router.client(authorization=f"Bearer {pair.router.token()}") as api:
+        assert api.get(url).json()["state"]["status"] == "blocked"
+        assert api.patch(url, json=change).json()["state"]["status"] == ("ready" if begins_anew else "blocked")
+    services.directory._routing = None
+    if begins_anew:
+        assert pair.hops(pair.ask()) == [FIRST]
+    else:
+        assert pair.hops(pair.ask()) == [SECOND]
 
 
 def test_a_whole_answer_with_an_error_inside_counts_as_a_failure(pair: Pair) -> None:

@@ -95,10 +95,11 @@ def test_the_credential_of_the_environment_follows_it(engine: Engine, vault: Vau
         list(pool.map(lambda _: credentials.follow_environment(engine, vault, "one", None), range(6)))
     assert now() == [("one", None, True)]
     (first,) = credentials.find(engine).items
-    credentials.follow_environment(engine, vault, "one", None)
+    assert credentials.follow_environment(engine, vault, "one", None) is None
     assert credentials.find(engine).items == [first]
     credentials.block(engine, first.id, "401")
-    credentials.follow_environment(engine, vault, "two", "http://10.0.0.1")
+    assert credentials.follow_environment(engine, vault, "two", "http://10.0.0.1") == first.id
+    assert [item.block for item in credentials.in_use(engine, vault)] == [None]
     assert now() == [("two", "http://10.0.0.1", True)]
     credentials.follow_environment(engine, vault, None, None)
     assert now() == []

@@ -69,17 +69,27 @@ def credential_routes(needs: Needs) -> APIRouter:
     def change_credential(
         credential_id: str, body: CredentialChanges, response: Response, if_match: IfMatch = None
     ) -> CredentialView:
-        """Change a credential; another secret also lifts a block."""
+        """Change a credential; another secret, address or option also lifts a block and ends its cool-downs."""
         found = _existing(credential_id)
         if found.origin == FROM_ENVIRONMENT and body.model_fields_set & {"auth", "base_url"}:
             raise invalid("auth", "follows CLAUDE_API_KEY and CLAUDE_BASE_URL; change it there")
         auth = None if body.auth is None else _auth(found.platform, body.auth)
-        version = check_version(if_match, found.updated_at)
+        version, fields = check_version(if_match, found.updated_at), _fields(found.platform, body)
+        # What it met, it met with another secret, at another address or in another way.
+        begins_anew = auth is not None or any(
+            name in fields and fields[name] != getattr(found, name) for name in ("base_url", "options")
+        )
         if not credentials.change(
-            needs.engine, needs.vault, credential_id, _fields(found.platform, body), auth=auth, if_updated_at=version
+            needs.engine,
+            needs.vault,
+            credential_id,
+            fields,
+            auth=auth,
+            lifts_block=begins_anew,
+            if_updated_at=version,
         ):
             raise changed_meanwhile()
-        if auth is not None:
+        if begins_anew:
             needs.begin_anew(credential_id)
         found = _existing(credential_id)
         response.headers["ETag"] = etag(found.updated_at)

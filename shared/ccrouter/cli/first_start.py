@@ -32,8 +32,8 @@ class FirstStart:
     answers_from_sandbox: bool
 
 
-def prepare(engine: "Engine", vault: Vault, settings: Settings) -> None:
-    """Brings tables and the environment's credential in place.
+def prepare(engine: "Engine", vault: Vault, settings: Settings) -> str | None:
+    """Brings tables and the environment's credential in place; returns that one's id where it has changed.
 
     Raises StorageAway when the database does not come up in time, SettingsError for a foreign master key.
     """
@@ -44,7 +44,7 @@ def prepare(engine: "Engine", vault: Vault, settings: Settings) -> None:
     wait_for_database(engine, settings.database_url or "")
     migrate_engine(engine)
     stored.check_master_key(engine, vault)
-    credentials.follow_environment(engine, vault, settings.claude_api_key, settings.claude_base_url)
+    return credentials.follow_environment(engine, vault, settings.claude_api_key, settings.claude_base_url)
 
 
 def make_administrator(engine: "Engine", settings: Settings) -> FirstStart | None:

@@ -54,8 +54,10 @@ def serve() -> None:
             listening = stack.enter_context(_listen(settings))
             settings, embedded = _complete(settings, stack)
             services = Services.build(settings)
-            prepare(services.engine, services.vault, settings)
+            changed = prepare(services.engine, services.vault, settings)
             _check_redis(services)
+            if changed is not None:
+                services.begin_anew(changed)
             if embedded is not None:
                 embedded.announce(settings.public_url)
             _run(services, listening, asked_to_stop)

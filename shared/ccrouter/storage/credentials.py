@@ -99,15 +99,18 @@ def change(
     fields: dict[str, Any],
     *,
     auth: dict[str, Any] | None = None,
+    lifts_block: bool = False,
     if_updated_at: datetime | None = None,
 ) -> bool:
-    """Sets members of CHANGEABLE and, where given, another secret (which also lifts a block).
+    """Sets members of CHANGEABLE and, where given, another secret, which lifts a block as `lifts_block` does.
 
     False where there is no such credential, or it has changed since `if_updated_at`.
     """
     values = dict(_checked(fields))
     if auth is not None:
-        values |= {"auth_sealed": _seal(vault, credential_id, auth), **_UNBLOCKED}
+        values["auth_sealed"] = _seal(vault, credential_id, auth)
+    if auth is not None or lifts_block:
+        values |= _UNBLOCKED
     return _update(engine, credential_id, values, if_updated_at)
 
 
@@ -190,9 +193,10 @@ def in_use(engine: Engine, vault: Vault) -> list[Credential]:
     return opened
 
 
-def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_url: str | None) -> None:
+def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_url: str | None) -> str | None:
     """Keeps the credential of `CLAUDE_API_KEY` and `CLAUDE_BASE_URL` in step with them; None removes it.
 
+    Returns its id where it has another secret or address than before: then nothing of how it fared holds any more.
     Processes that start at once do this one after the other.
     """
     with engine.begin() as connection:
@@ -203,7 +207,7 @@ def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_u
         if api_key is None:
             if row is not None:
                 connection.execute(update(credentials).where(credentials.c.id == row.id).values(deleted_at=utc_now()))
-            return
+            return None
         auth = {"api_key": api_key}
         if row is None:
             credential_id = uuid7()
@@ -228,6 +232,8 @@ def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_u
                     **_UNBLOCKED,
                 )
             )
+            return str(row.id)
+    return None
 
 
 def _update(

@@ -3,6 +3,10 @@
 Strategy: requests only read and change what this process knows. One background task sends what has changed to Redis
 and reads what the others sent, at most a second after a request asked; without Redis each process goes on by what it
 sees itself. A block goes to PostgreSQL alone, and holds here until the routing data has brought it.
+
+A refusal of one model, or of a group of them, is kept in Redis alone, and for a day: it need not outlive a loss of
+Redis and of every process at once. Whoever asks next then learns it anew by one attempt, from which the request goes on
+elsewhere; a credential that is blocked for good must not be asked even once, and is therefore in PostgreSQL.
 """
 
 import asyncio
