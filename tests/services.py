@@ -80,6 +80,17 @@ def fresh_database(embedded: EmbeddedServices) -> Iterator[str]:
         run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextlib.contextmanager
+def empty_database(embedded: EmbeddedServices) -> Iterator[str]:
+    """A database without a table; gone afterwards."""
+    name = f"empty_{uuid.uuid4().hex}"
+    run_sql(embedded.database_url, f"CREATE DATABASE {name}")
+    try:
+        yield embedded.database_url.rpartition("/")[0] + f"/{name}"
+    finally:
+        run_sql(embedded.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def run_sql(url: str, statement: str) -> None:
     engine = make_engine(url, pool_size=0)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

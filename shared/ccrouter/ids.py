@@ -19,6 +19,11 @@ def uuid7(at: datetime | None = None) -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def first_id(moment: datetime) -> uuid.UUID:
+    """The smallest id of a millisecond: ids carry the time they were made, so that it bounds queries by time."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
 def request_id_of(record_id: uuid.UUID) -> str:
     """The id a client sees in `request_id`, `request-id` and `x-proxy-request-id`: `req_` and the record's own id."""
     return f"req_{record_id.hex}"

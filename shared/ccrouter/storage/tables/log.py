@@ -58,8 +58,11 @@ request_log = Table(
     Index(None, "session_id", "id", postgresql_where=text("session_id IS NOT NULL")),
     Index(None, "credential_id", "id", postgresql_where=text("credential_id IS NOT NULL")),
     Index("ix_request_log_failed", "id", postgresql_where=text("status <> 'ok'")),
+    postgresql_partition_by="RANGE (id)",
 )
-"""References to keys, users and credentials are copies, not foreign keys: a row outlives what it speaks of."""
+"""In months (`storage/partitions.py`).
+
+References to keys, users and credentials are copies, not foreign keys: a row outlives what it speaks of."""
 
 ROLLUP_KEY = ("hour", "key_id", "user_id", "model", "platform", "credential_id")
 
