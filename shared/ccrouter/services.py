@@ -161,7 +161,8 @@ class Services:
         return RedisConversations(self.redis)
 
     @cached_property
-    def _lock_engine(self) -> "Engine":
+    def patient_engine(self) -> "Engine":
+        """The database, for those who keep a connection to themselves or wait long for an answer: nothing is pooled."""
         from ccrouter.storage.engine import make_engine
 
         return make_engine(self.settings.database_url or "", pool_size=0)
@@ -174,7 +175,7 @@ class Services:
         from ccrouter.tokens.desk import SignInDesk
 
         store = DbSecrets(self.engine, self.crossing, self.redis, self.vault)
-        return SignInDesk(self.upstream, store, SharedLocks(lambda: self._lock_engine, self.crossing, self.redis))
+        return SignInDesk(self.upstream, store, SharedLocks(lambda: self.patient_engine, self.crossing, self.redis))
 
     @cached_property
     def result_files(self) -> "DbResultFiles":
@@ -282,7 +283,7 @@ class Services:
             self.redis_sync.close()
         if "crossing" in made:
             self.crossing.close()
-        for name in ("engine", "_lock_engine"):
+        for name in ("engine", "patient_engine"):
             if name in made:
                 made[name].dispose()
 

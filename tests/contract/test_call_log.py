@@ -20,7 +20,7 @@ from ccrouter.clock import utc_now
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.messages.usage import Usage
 from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings, encode_record
-from ccrouter.storage import call_log, keys, logs
+from ccrouter.storage import call_log, keys, logs, partitions
 from ccrouter.storage.engine import make_engine
 from ccrouter.storage.outbox import Outbox
 from ccrouter.storage.tables import request_log
@@ -297,3 +297,23 @@ def test_a_locked_key_holds_up_no_record(engine: Engine, tmp_path: Path, monkeyp
     found = keys.get(engine, key.id)
     assert found is not None
     assert found.last_used_at is not None
+
+
+def test_a_new_month_has_its_part_of_the_log(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no worker runs: who writes the log makes it, and moves what has come for it."""
+    monkeypatch.setattr(call_log, "_REPLAY_EVERY_S", 0.01)
+    later = utc_now() + timedelta(days=400)
+    monkeypatch.setattr(call_log, "utc_now", lambda: later)
+
+    async def run() -> None:
+        async with a_call_log(engine, tmp_path) as log:
+            await log.record(a_record(id=uuid7(later), at=later))
+            give_up = time.monotonic() + 10
+            while partitions.month_of(later) not in partitions.kept(engine):
+                assert time.monotonic() < give_up
+                await asyncio.sleep(0.02)
+
+    asyncio.run(run())
+    with engine.connect() as connection:
+        part = connection.execute(text("SELECT tableoid::regclass::text FROM request_log")).scalar_one()
+    assert part == partitions.month_of(later).table

@@ -15,16 +15,18 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine, text
 from tests.contract.adapters import a_call_log
-from tests.services import empty_database
+from tests.services import empty_database, some_settings
 
 from ccrouter.clock import utc_now
 from ccrouter.embedded import EmbeddedServices
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.metering.record import CallRecord, Cost, encode_record
-from ccrouter.storage import logs, partitions
+from ccrouter.services import Services
+from ccrouter.storage import logs, partitions, settings
 from ccrouter.storage.engine import make_engine
 from ccrouter.storage.partitions import Month, month_of, months_from
 from ccrouter.storage.rollups import differences
+from ccrouter.worker.log_months import keep_months
 
 VERSIONS = Path(logs.__file__).parent / "migrations" / "versions"
 OLD = datetime(2021, 3, 31, 23, 59, 59, 999_000, tzinfo=UTC)
@@ -167,3 +169,20 @@ def test_the_migration_moves_the_rows_that_are_there(before_months: Engine) -> N
     assert indexes() == before
     assert partitions.kept(engine)[-1] == months_from(utc_now(), 3)[-1]
     assert partitions.kept(engine)[0] == Month(datetime(2021, 3, 1, tzinfo=UTC), datetime(2021, 4, 1, tzinfo=UTC))
+
+
+def test_the_chore_makes_moves_and_drops(
+    database_url: str, embedded: EmbeddedServices, engine: Engine, tmp_path: Path
+) -> None:
+    """Months ahead are made, strays moved; old months go only where the settings say how long rows are kept."""
+    services = Services.build(some_settings(database_url, embedded.redis_url, tmp_path))
+    now = utc_now()
+    store(engine, OLD, now - timedelta(days=70), now)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {months_from(now, 3)[2].table}"))
+    keep_months(services)
+    assert partitions.kept(engine) == [month_of(OLD), month_of(now - timedelta(days=70)), *months_from(now, 3)]
+    settings.put(engine, "retention", {"rows_days": 100})
+    keep_months(services)
+    assert parts(engine) == {month_of(now - timedelta(days=70)).table: 1, month_of(now).table: 1}
+    services.engine.dispose()

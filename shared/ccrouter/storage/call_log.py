@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from ccrouter.clock import utc_now
 from ccrouter.errors import StorageAway
 from ccrouter.metering.record import CallRecord, encode_record
-from ccrouter.storage import keys, logs
+from ccrouter.storage import keys, logs, partitions
 from ccrouter.storage.crossing import ThreadCrossing, away_named, reason
 from ccrouter.storage.outbox import Outbox
 
@@ -52,6 +53,7 @@ class DbCallLog:
         self._tasks: list[asyncio.Task[None]] = []
         self._toucher: asyncio.Task[None] | None = None
         self._written = False
+        self._month: partitions.Month | None = None
 
     async def start(self) -> None:
         """Starts the writer, and brings back what an earlier run left in the outbox."""
@@ -140,6 +142,7 @@ class DbCallLog:
             except TimeoutError:
                 if self._away or self._outbox.has_any():
                     await self._replay()
+                await self._make_months()
 
     async def _replay(self) -> None:
         try:
@@ -152,6 +155,18 @@ class DbCallLog:
         self._away = False
         if stored or bad:
             _log.warning("%d records came back from the outbox, %d unreadable ones were set aside", stored, bad)
+
+    async def _make_months(self) -> None:
+        """Makes the part of the log for this month and the next where no worker has; rows wait for none of it."""
+        now = utc_now()
+        month = partitions.month_of(now)
+        if self._away or month == self._month:
+            return
+        try:
+            await self._crossing.run(partitions.make, self._engine, partitions.months_from(now, 2))
+            self._month = month
+        except (StorageAway, DBAPIError) as error:
+            _log.warning("the log's months are not made now: %s", reason(error))
 
     def _note_use(self, records: Sequence[CallRecord]) -> None:
         for record in records:

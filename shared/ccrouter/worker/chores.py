@@ -6,6 +6,7 @@ from ccrouter.clock import utc_now
 from ccrouter.services import Services
 from ccrouter.storage import captures, tombstones
 from ccrouter.worker.chore import Chore
+from ccrouter.worker.log_months import keep_months
 
 _HOUR_S = 3600.0
 
@@ -22,4 +23,5 @@ def _delete_old_captures(services: Services) -> None:
 CHORES: tuple[Chore, ...] = (
     Chore("purge", _HOUR_S, _purge),
     Chore("delete_old_captures", _HOUR_S, _delete_old_captures),
+    Chore("keep_months", _HOUR_S, keep_months),
 )

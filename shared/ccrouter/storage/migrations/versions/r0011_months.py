@@ -6,8 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 _MOST = 240
 """Months; where ids lie farther apart some clock was wrong, and the oldest rows stay in the default part."""
