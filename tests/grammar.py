@@ -29,7 +29,7 @@ def events_of(stream: bytes) -> list[dict[str, Any]]:
         assert name is not None, raw
         assert name.decode() == event["type"], raw
         events.append(event)
-    assert cutter.tail == b"", f"the stream ends inside an event: {cutter.tail!r}"
+    assert cutter.tail() == b"", f"the stream ends inside an event: {cutter.tail()!r}"
     return events
 
 

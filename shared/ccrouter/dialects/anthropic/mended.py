@@ -60,22 +60,22 @@ class MendedStream(AnthropicStream):
 
     def _tail(self) -> bytes:
         """What may leave of the unfinished event."""
-        tail = self._cutter.tail[self._passed :]
         if self.ended:
             # What follows the end is passed on as it comes.
-            self._cutter.tail, self._passed = b"", 0
+            tail, self._passed = self._cutter.take()[self._passed :], 0
             return self._leave(tail)
-        if self._unended is None and name_of(self._cutter.tail) in _PLAIN:
+        if self._unended is None and name_of(self._cutter.beginning) in _PLAIN:
+            tail = self._cutter.tail(self._passed)
             self._passed += len(tail)
             return tail
-        if self.first_event is None and len(tail) > _LONGEST_FIRST_EVENT:
+        if self.first_event is None and self._cutter.waiting - self._passed > _LONGEST_FIRST_EVENT:
             self.failure = StreamBroken("The platform sent no event stream, although it said so.")
         return b""
 
     def close(self) -> bytes:
         """What had no end: the client judges it."""
-        left = (self._unended or b"") + self._cutter.tail[self._passed :]
-        self._unended, self._cutter.tail, self._passed = None, b"", 0
+        left = (self._unended or b"") + self._cutter.take()[self._passed :]
+        self._unended, self._passed = None, 0
         return self._leave(left)
 
     @property

@@ -44,7 +44,7 @@ class AnthropicStream:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may leave now: the chunk, or less when `message_stop` has begun; the rest waits in `take_held`."""
-        before = len(self._cutter.tail)
+        before = self._cutter.waiting
         events = self._cutter.feed(chunk)
         stop_at: int | None = None
         position = -before
@@ -55,7 +55,7 @@ class AnthropicStream:
         if self._held is not None:
             self._held += chunk
             return b""
-        if stop_at is None and _STOP_BEGUN.match(self._cutter.tail):
+        if stop_at is None and _STOP_BEGUN.match(self._cutter.beginning):
             stop_at = max(position, 0)
         if stop_at is None:
             return chunk

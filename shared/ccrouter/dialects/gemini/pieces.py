@@ -28,7 +28,7 @@ class Pieces:
 
     def rest(self) -> list[Any]:
         """What the end of the body completes; a last piece that is cut is none."""
-        tail = self._cutter.tail
+        tail = self._cutter.tail()
         if not tail.strip():
             return []
         try:

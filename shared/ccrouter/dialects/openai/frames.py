@@ -23,8 +23,7 @@ class Documents:
 
     def close(self) -> list[dict[str, Any]]:
         """The last document where no blank line followed it. Raises StreamBroken where it was cut."""
-        tail, self._cutter.tail = self._cutter.tail, b""
-        return self._read([tail])
+        return self._read([self._cutter.take()])
 
     def _read(self, events: list[bytes]) -> list[dict[str, Any]]:
         found = []
