@@ -9,8 +9,9 @@ from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import permissions_of
 from ccrouter.admin.problems import Problem, invalid
 from ccrouter.admin.schemas import LoginInput, MeInput, MetaView, MeView, Page, ProviderView, TokenView
+from ccrouter.admin.settings_routes import public_url
 from ccrouter.admin.sign_in import SESSION, SignIn
-from ccrouter.storage import sessions, users
+from ccrouter.storage import sessions, site_settings, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
 
@@ -76,12 +77,13 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     @routes.get("/meta", operation_id="getMeta")
     def meta() -> MetaView:
         """What a page must know before anybody signs in."""
+        values = site_settings.read(needs.engine).values
         return MetaView(
             version=needs.version,
             sign_in=["password"],
-            public_url=needs.settings.public_url,
+            public_url=public_url(needs.settings, values["public_url"]),
             setup_open=users.count_admins(needs.engine) == 0,
-            time_zone="UTC",
+            time_zone=values["time_zone"],
         )
 
     return routes

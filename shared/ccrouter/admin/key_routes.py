@@ -4,11 +4,10 @@ import ipaddress
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from ccrouter.access.keys import new_secret
-from ccrouter.access.limits import LimitsError, read_limits
+from ccrouter.admin.checks import check_mapping, stored_limits
 from ccrouter.admin.deletion import Deleted, purge, restore
 from ccrouter.admin.editing import (
     Cursor,
@@ -36,9 +35,7 @@ from ccrouter.admin.schemas import (
     decimal_text,
 )
 from ccrouter.clock import utc_now
-from ccrouter.platforms.registry import is_platform
-from ccrouter.routing.mapping import EFFORTS, MappingError, read_mapping, targets_of
-from ccrouter.storage import credentials, keys, logs, tombstones, users
+from ccrouter.storage import keys, logs, tombstones, users
 from ccrouter.storage.keys import StoredKey
 
 _NOT_YET = "is not available in this version"
@@ -149,10 +146,10 @@ def key_routes(needs: Needs) -> APIRouter:
             if name in fields and fields[name] is None:
                 raise invalid(name, "may not be null; leave it out to keep it")
         if "limits" in fields:
-            fields["limits"] = _limits(fields["limits"])
+            fields["limits"] = stored_limits(fields["limits"])
         if "mapping" in fields:
             fields["mapping"] = fields["mapping"] or {}
-            _check_mapping(fields["mapping"])
+            check_mapping(needs, fields["mapping"])
         for index, text in enumerate(fields.get("allowed_ips", [])):
             try:
                 ipaddress.ip_network(text, strict=False)
@@ -162,34 +159,7 @@ def key_routes(needs: Needs) -> APIRouter:
                 ) from None
         return fields
 
-    def _check_mapping(document: dict[str, Any]) -> None:
-        try:
-            mapping = read_mapping(document)
-        except MappingError as error:
-            raise invalid(error.field, error.message) from None
-        for field, target in targets_of(mapping):
-            if not is_platform(target.platform):
-                raise invalid(f"{field}.platform", f"there is no platform «{target.platform}» in this version")
-            if target.effort is not None and target.effort not in EFFORTS:
-                raise invalid(f"{field}.effort", f"must be one of {', '.join(EFFORTS)}")
-            if target.credential_id is not None:
-                credential = credentials.get(needs.engine, target.credential_id)
-                if credential is None or credential.deleted_at is not None:
-                    raise invalid(f"{field}.credential_id", "there is no such credential")
-                if credential.platform != target.platform:
-                    raise invalid(f"{field}.credential_id", f"is a credential of platform {credential.platform}")
-
     return routes
-
-
-def _limits(document: dict[str, Any] | None) -> dict[str, Any]:
-    """A key's limits as they are stored. Raises Problem 422."""
-    try:
-        limits = read_limits(document)
-    except LimitsError as error:
-        raise invalid(error.field, error.message) from None
-    stored: dict[str, Any] = msgspec.to_builtins(limits)
-    return stored
 
 
 def _view(key: StoredKey, cost: Decimal, requests: int) -> KeyView:

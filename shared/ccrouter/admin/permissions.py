@@ -33,6 +33,8 @@ PERMISSIONS: dict[str, str] = {
     "getLog": USER,
     "getLogCapture": USER,
     "listAudit": ADMIN,
+    "getSettings": ADMIN,
+    "changeSettings": ADMIN,
     "listJobs": USER,
     "getJob": USER,
     "getJobResult": USER,
