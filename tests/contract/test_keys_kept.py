@@ -10,6 +10,7 @@ from ccrouter.access.keys import digest, new_secret
 from ccrouter.clock import utc_now
 from ccrouter.credentials.vault import Vault
 from ccrouter.storage import credentials, keys, users
+from ccrouter.storage.keys import KeyFilters
 from ccrouter.storage.users import User
 
 NO_ID = "this is no id"
@@ -54,8 +55,8 @@ def test_keys_are_listed_newest_first_in_parts(engine: Engine, admin: User) -> N
         if cursor is None:
             break
     assert seen == [key.name for key in reversed(made)]
-    assert [key.name for key in keys.find(engine, owner_id=ada.id).items] == ["5", "3", "1"]
-    assert [key.name for key in keys.find(engine, deleted=True).items] == ["gone"]
+    assert [key.name for key in keys.find(engine, KeyFilters(owner_id=ada.id)).items] == ["5", "3", "1"]
+    assert [key.name for key in keys.find(engine, KeyFilters(deleted=True)).items] == ["gone"]
     with pytest.raises(ValueError, match="cursor"):
         keys.find(engine, cursor="nonsense")
 

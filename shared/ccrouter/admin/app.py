@@ -12,6 +12,7 @@ from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
 from ccrouter.admin.hull import Hull
 from ccrouter.admin.job_routes import job_routes
+from ccrouter.admin.key_batch_routes import key_batch_routes
 from ccrouter.admin.key_routes import key_routes
 from ccrouter.admin.log_routes import log_routes
 from ccrouter.admin.needs import Needs
@@ -51,6 +52,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorize)], responses={"default": problem})
     for routes in (
         account_routes(needs, sign_in),
+        key_batch_routes(needs),
         key_routes(needs),
         credential_routes(needs),
         pool_routes(needs),

@@ -16,6 +16,8 @@ PERMISSIONS: dict[str, str] = {
     "changeKey": ADMIN,
     "deleteKey": ADMIN,
     "rotateKey": ADMIN,
+    "changeKeys": ADMIN,
+    "testKey": ADMIN,
     "restoreKey": ADMIN,
     "purgeKey": ADMIN,
     "listCredentials": ADMIN,

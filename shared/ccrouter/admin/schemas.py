@@ -179,6 +179,14 @@ class MonthView(BaseModel):
     requests: int
 
 
+class MappingWarning(BaseModel):
+    """A target that answers nobody as things stand."""
+
+    field: str = Field(description="Path of the target", examples=["mapping.opus[0]"])
+    code: str = Field(description="`no_credential`, `disabled`, `blocked` or `model_not_served`")
+    message: str = Field(description="What is the matter", examples=["No credential of kiro is enabled."])
+
+
 class KeyView(BaseModel):
     """An API key; its secret is not stored."""
 
@@ -200,6 +208,10 @@ class KeyView(BaseModel):
     )
     note: str | None
     month: MonthView
+    warnings: list[MappingWarning] = Field(description="Targets of the mapping that answer nobody as things stand")
+    former_secret_until: Moment | None = Field(
+        description="How long the secret before the last rotation still works; null: it does not"
+    )
     created_at: Moment
     last_used_at: Moment | None
     deleted_at: Moment | None
@@ -244,12 +256,6 @@ class KeyInput(KeyChanges):
 
     name: Name
     owner_id: str | None = None
-
-
-class RotateInput(Input):
-    """How to change a secret."""
-
-    grace_s: int = Field(0, ge=0, description="How long the former secret still works, in seconds")
 
 
 class CredentialState(BaseModel):

@@ -116,7 +116,8 @@ def disable(key_id: str) -> None:
         key = stored.get(engine, key_id)
         if key is None or not stored.change(engine, key_id, {"enabled": False}):
             raise SettingsError([f"there is no key {key_id}; {program()} keys list shows all"])
-        tell_running_router(settings, key.digest)
+        for digest in key.digests:
+            tell_running_router(settings, digest)
     click.echo(f"{key.name} is disabled")
 
 

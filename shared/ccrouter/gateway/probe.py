@@ -1,4 +1,4 @@
-"""Trying a credential with a real request, told and recorded like any other."""
+"""Trying a credential or a key with a real request, told and recorded like any other."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,18 +33,7 @@ async def probe(
     user_login: str,
 ) -> CallRecord:
     """Sends a request for one token with this credential and returns its record, `kind` test. Never raises."""
-    now = utc_now()
-    record_id = uuid7(now)
-    record = CallRecord(
-        id=record_id,
-        at=now,
-        kind="test",
-        request_id=request_id_of(record_id),
-        user_id=user_id,
-        user_login=user_login,
-        requested_model=model,
-        client="ccrouter",
-    )
+    record = _record(model, user_id=user_id, user_login=user_login)
     key = ApiKey(
         id="",
         name="test",
@@ -56,9 +45,41 @@ async def probe(
         mapping=Mapping(default=(Target(credential.platform, model, credential_id=credential.id),)),
     )
     gateway = Gateway(replace(outside, directory=_OneCredential(credential, prices), states=_Unnoted()))
-    ask = Ask(MESSAGES, MessagesRequest(_BODY.replace(b"%s", model.encode())), _HEADERS, "")
-    await gateway.answer(Call(record, monotonic_s()), ask, key, _Unread())
+    await _ask(gateway, key, record)
     return record
+
+
+async def try_key(key: ApiKey, model: str, outside: Outside) -> CallRecord:
+    """Sends a request for one token as a client of this key would, and returns its record, `kind` test. Never raises.
+
+    It goes through the key's mapping and limits and is the key's in the log; whether the key is alive, and from where
+    and by whom it may be used, is for the door to ask and not asked here.
+    """
+    record = _record(model, user_id=key.owner_id, user_login=key.owner_login)
+    record.key_id, record.key_name = key.id, key.name
+    await _ask(Gateway(outside), key, record)
+    return record
+
+
+def _record(model: str, *, user_id: str, user_login: str) -> CallRecord:
+    now = utc_now()
+    record_id = uuid7(now)
+    return CallRecord(
+        id=record_id,
+        at=now,
+        kind="test",
+        request_id=request_id_of(record_id),
+        user_id=user_id,
+        user_login=user_login,
+        requested_model=model,
+        client="ccrouter",
+    )
+
+
+async def _ask(gateway: Gateway, key: ApiKey, record: CallRecord) -> None:
+    request = MessagesRequest(_BODY.replace(b"%s", (record.requested_model or "").encode()))
+    call = Call(record, monotonic_s())
+    await gateway.answer(call, Ask(MESSAGES, request, _HEADERS, "", key.id), key, _Unread())
 
 
 class _OneCredential:

@@ -92,6 +92,13 @@ def find(
         return read_page(connection, query, credentials.c.id, cursor, limit, _credential_of)
 
 
+def not_deleted(engine: Engine) -> list[StoredCredential]:
+    """All credentials that are not deleted, in use or not."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(credentials).where(credentials.c.deleted_at.is_(None))).all()
+    return [_credential_of(row) for row in rows]
+
+
 def change(
     engine: Engine,
     vault: Vault,

@@ -27,4 +27,6 @@ api_keys = Table(
     made("updated_at"),
     moment("last_used_at"),
     moment("deleted_at"),
+    Column("former_digest", Text, unique=True),
+    moment("former_until"),
 )

@@ -1,0 +1,40 @@
+"""The members of a key as callers send them, checked and made ready to be stored."""
+
+import ipaddress
+from typing import Any
+
+from ccrouter.admin.checks import check_mapping, stored_limits
+from ccrouter.admin.needs import Needs
+from ccrouter.admin.problems import invalid
+from ccrouter.admin.schemas import KeyChanges
+
+_NEVER_NULL = ("name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips", "capture")
+
+
+def key_fields(needs: Needs, body: KeyChanges) -> dict[str, Any]:
+    """The columns that a body sets. Raises Problem 422."""
+    fields = body.model_dump(exclude_unset=True, exclude={"owner_id"})
+    for name in _NEVER_NULL:
+        if name in fields and fields[name] is None:
+            raise invalid(name, "may not be null; leave it out to keep it")
+    if "limits" in fields:
+        fields["limits"] = stored_limits(fields["limits"])
+    if "mapping" in fields:
+        fields["mapping"] = mapping_field(needs, fields["mapping"])
+    if "tags" in fields:
+        fields["tags"] = list(dict.fromkeys(fields["tags"]))
+    for index, text in enumerate(fields.get("allowed_ips", [])):
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise invalid(
+                f"allowed_ips[{index}]", f"«{text}» is not a network such as 10.0.0.0/8 or an address"
+            ) from None
+    return fields
+
+
+def mapping_field(needs: Needs, document: dict[str, Any] | None) -> dict[str, Any]:
+    """A mapping as it is stored. Raises Problem 422."""
+    mapping = document or {}
+    check_mapping(needs, mapping)
+    return mapping
