@@ -283,8 +283,8 @@ def test_routing_knows_the_default_mapping_and_the_newest_prices(engine: Engine,
     first = ask(read)
     assert (first.default_mapping.slots, first.prices.version) == ({}, builtin_table().version)
     settings.put(engine, settings.DEFAULT_MAPPING, {"haiku": SANDBOX})
-    prices.put(engine, PriceTable(version="v1"), "test")
-    prices.put(engine, PriceTable(version="v2", rows=builtin_table().rows[:1]), "test")
+    prices.put_list(engine, PriceTable(version="v1"), "test")
+    prices.put_list(engine, PriceTable(version="v2", rows=builtin_table().rows[:1]), "test")
     second = ask(read)
     assert list(second.default_mapping.slots) == ["haiku"]
     assert (second.prices.version, second.prices.rows) == ("v2", builtin_table().rows[:1])

@@ -19,6 +19,7 @@ from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ANYONE, PERMISSIONS
 from ccrouter.admin.platform_routes import platform_routes
 from ccrouter.admin.pool_routes import pool_routes
+from ccrouter.admin.price_routes import price_routes
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
 from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
@@ -62,6 +63,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         audit_routes(needs),
         job_routes(needs),
         settings_routes(needs),
+        price_routes(needs),
     ):
         api.include_router(routes)
     app.include_router(api)

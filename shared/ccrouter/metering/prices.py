@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from fnmatch import translate
 from functools import cached_property
 
 import msgspec
@@ -54,10 +55,15 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PriceTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """All rows of one price version."""
+    """All rows of one price version: the list's, and before them the operator's own.
+
+    The `model` of an own row is a shell-style pattern for whole names, whatever their case; of several that fit and
+    hold, the first one counts.
+    """
 
     version: str
     rows: tuple[PriceRow, ...] = ()
+    own: tuple[PriceRow, ...] = ()
 
     @cached_property
     def _index(self) -> dict[tuple[str, str], list[PriceRow]]:
@@ -66,12 +72,23 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             index.setdefault((row.platform, row.model), []).append(row)
         return index
 
+    @cached_property
+    def _patterns(self) -> dict[str, list[tuple[re.Pattern[str], PriceRow]]]:
+        patterns: dict[str, list[tuple[re.Pattern[str], PriceRow]]] = {}
+        for row in self.own:
+            patterns.setdefault(row.platform, []).append((re.compile(translate(row.model.lower())), row))
+        return patterns
+
     def find(self, platform: str, model: str, at: datetime) -> PriceRow | None:
         """The row in force for a model at a moment, None for one without a price.
 
         A name is looked up as it is, then without what does not change the price: date, version, `[1m]`.
         """
-        for name in (model, bare_name(model)):
+        bare = bare_name(model)
+        for pattern, row in self._patterns.get(platform, ()):
+            if row.holds(at) and (pattern.match(model.lower()) or pattern.match(bare)):
+                return row
+        for name in (model, bare):
             for row in self._index.get((platform, name), ()):
                 if row.holds(at):
                     return row

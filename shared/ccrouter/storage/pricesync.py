@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ccrouter.metering.catalog import builtin_table
 from ccrouter.metering.clouds import with_clouds
@@ -45,10 +45,11 @@ _CLASSES = {
 }
 
 
-def sync_prices(engine: Engine) -> tuple[str, bool]:
-    """Puts the package's prices in force; returns their version, and False where they were in force already."""
-    table = genai_table()
-    return table.version, prices.put(engine, table, SOURCE)
+def sync_prices(place: Engine | Connection) -> tuple[str, bool]:
+    """Puts the package's prices in force beside the own ones; returns the version in force, and whether it is new."""
+    was = prices.current_version(place)
+    version = prices.put_list(place, genai_table(), SOURCE).id
+    return version, version != was
 
 
 def genai_table() -> PriceTable:

@@ -1,6 +1,6 @@
 """What models cost, version by version."""
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ccrouter.storage.tables.base import made, metadata
@@ -12,6 +12,7 @@ price_versions = Table(
     made("created_at"),
     Column("source", Text, nullable=False),
     Column("note", Text),
+    Column("list_version", Text, nullable=False),
 )
 
 price_rows = Table(
@@ -22,4 +23,5 @@ price_rows = Table(
     Column("platform", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("row", JSONB, nullable=False),
+    Column("own", Boolean, nullable=False, server_default=text("false")),
 )
