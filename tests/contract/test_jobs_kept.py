@@ -141,11 +141,10 @@ def test_a_process_that_is_stopped_gives_its_job_back(services: Services) -> Non
             begun.set()
             time.sleep(0.01)
 
-    runner = JobRunner(services, {"long": work})
-    running = threading.Thread(target=runner.run_waiting)
+    running = threading.Thread(target=JobRunner(services, {"long": work}).run_waiting)
     running.start()
     assert begun.wait(10)
-    runner.stop()
+    services.stopping.set()
     running.join(10)
     assert not running.is_alive()
     found = jobs.get(services.engine, job.id)

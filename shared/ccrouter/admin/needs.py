@@ -59,3 +59,6 @@ class Needs(Protocol):
 
     def forget_key(self, digest: str) -> None:
         """Drops the shared copy of a key that has changed."""
+
+    def hurry(self, chore: str) -> None:
+        """Has a chore done now, where it is done in this process."""

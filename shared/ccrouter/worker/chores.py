@@ -6,9 +6,12 @@ from ccrouter.clock import utc_now
 from ccrouter.services import Services
 from ccrouter.storage import captures, tombstones
 from ccrouter.worker.chore import Chore
+from ccrouter.worker.job_runner import forget_jobs, run_jobs
 from ccrouter.worker.log_months import keep_months
 
 _HOUR_S = 3600.0
+_JOBS_EVERY_S = 5.0
+"""Whoever makes a job calls `hurry("jobs")` besides: it begins at once where the worker runs in the same process."""
 
 
 def _purge(services: Services) -> None:
@@ -21,6 +24,10 @@ def _delete_old_captures(services: Services) -> None:
 
 
 CHORES: tuple[Chore, ...] = (
+    # Two, so that a short job does not wait for a long one.
+    Chore("jobs", _JOBS_EVERY_S, run_jobs),
+    Chore("jobs_beside", _JOBS_EVERY_S, run_jobs),
+    Chore("forget_jobs", _HOUR_S, forget_jobs),
     Chore("purge", _HOUR_S, _purge),
     Chore("delete_old_captures", _HOUR_S, _delete_old_captures),
     Chore("keep_months", _HOUR_S, keep_months),

@@ -4,9 +4,10 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ccrouter.clock import monotonic_s
+from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.errors import CcrError, StorageAway
 from ccrouter.storage import jobs
 from ccrouter.storage.crossing import away_named
@@ -16,13 +17,15 @@ from ccrouter.worker.job_kinds import JOBS, JobFunction
 if TYPE_CHECKING:
     from ccrouter.services import Services
 
+JOBS_KEPT = timedelta(days=30)
+FILES_KEPT = timedelta(days=7)
 _TOLD_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class JobRunner:
-    """Runs jobs for one process until it is told to stop."""
+    """Runs jobs for one process."""
 
     def __init__(
         self, services: "Services", kinds: Mapping[str, JobFunction] = JOBS, *, lease_s: float = LEASE_S
@@ -30,16 +33,14 @@ class JobRunner:
         self._services = services
         self._kinds = kinds
         self._lease_s = lease_s
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        """Lets the job under way be given back at its next word about progress, and begins no other."""
-        self._stopping.set()
 
     def run_waiting(self) -> int:
-        """Runs what waits until nothing does; says how many jobs came to an end here. Raises StorageAway."""
+        """Runs what waits until nothing does; says how many jobs came to an end here. Raises StorageAway.
+
+        When the process is being stopped, the job under way is given back at its next word about progress.
+        """
         ended = 0
-        while not self._stopping.is_set():
+        while not self._services.stopping.is_set():
             job = away_named(jobs.claim)(self._services.engine, list(self._kinds), lease_s=self._lease_s)
             if job is None:
                 break
@@ -71,7 +72,7 @@ class JobRunner:
     @contextmanager
     def _lease(self, job: Job) -> "Iterator[_Progress]":
         """Renews the lease beside the work."""
-        progress, ended = _Progress(self, job), threading.Event()
+        progress, ended = _Progress(self._services, job, self._lease_s), threading.Event()
 
         def renew() -> None:
             while not ended.wait(self._lease_s / 3):
@@ -93,16 +94,17 @@ class _GivenBack(Exception):
 class _Progress:
     """See `job_kinds.Progress`."""
 
-    def __init__(self, runner: JobRunner, job: Job) -> None:
-        self._runner = runner
+    def __init__(self, services: "Services", job: Job, lease_s: float) -> None:
+        self._services = services
         self._job = job
+        self._lease_s = lease_s
         self._told_s = 0.0
         self._lost = False
 
     def __call__(self, done: float) -> None:
         if self._lost:
             raise JobLost(self._job.id)
-        if self._runner._stopping.is_set():  # noqa: SLF001 - two halves of one thing
+        if self._services.stopping.is_set():
             raise _GivenBack
         if monotonic_s() - self._told_s >= _TOLD_EVERY_S:
             self._told_s = monotonic_s()
@@ -118,5 +120,15 @@ class _Progress:
             _log.warning("the lease of the job %s is not renewed: %s", self._job.id, error)
 
     def _prolong(self, done: float | None) -> None:
-        services, lease_s = self._runner._services, self._runner._lease_s  # noqa: SLF001 - the same
-        away_named(jobs.prolong)(services.engine, self._job, done, lease_s=lease_s)
+        away_named(jobs.prolong)(self._services.engine, self._job, done, lease_s=self._lease_s)
+
+
+def run_jobs(services: "Services") -> None:
+    """The chore: runs what waits."""
+    JobRunner(services).run_waiting()
+
+
+def forget_jobs(services: "Services") -> None:
+    """The chore: forgets old jobs, and files that nobody has fetched."""
+    jobs.drop_ended(services.engine, utc_now() - JOBS_KEPT)
+    services.result_files.drop_older(utc_now() - FILES_KEPT)
