@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class Settings:
     log_sink: str = "db"
     trusted_proxies: tuple[Network, ...] = ()
     private_upstreams: tuple[Network, ...] = ()
+    antigravity_token_command: str | None = field(default=None, repr=False)
     pg_bin: Path | None = None
     db_pool_size: int = 10
     capture_limit_kb: int = DEFAULT_CAPTURE_KB
@@ -133,6 +135,12 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
     if log_sink != "db":
         problems.append(f"CCR_LOG_SINK must be db, not «{log_sink}»")
 
+    token_command = text("CCR_ANTIGRAVITY_TOKEN_COMMAND")
+    try:
+        shlex.split(token_command or "")
+    except ValueError as error:
+        problems.append(f"CCR_ANTIGRAVITY_TOKEN_COMMAND cannot be read as a command: {error}")
+
     settings = Settings(
         database_url=url("DATABASE_URL", "postgres", "postgresql"),
         redis_url=url("REDIS_URL", "redis", "rediss"),
@@ -149,6 +157,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=networks("CCR_TRUSTED_PROXIES", ()),
         # Loopback is open by default only where this process brings its own services (the embedded mode).
         private_upstreams=networks("CCR_PRIVATE_UPSTREAMS", _LOOPBACK if text("DATABASE_URL") is None else ()),
+        antigravity_token_command=token_command,
         pg_bin=Path(pg_bin).expanduser() if (pg_bin := text("CCR_PG_BIN")) else None,
         capture_limit_kb=capture_limit_kb,
         on_lambda=text("AWS_LAMBDA_FUNCTION_NAME") is not None,

@@ -175,7 +175,12 @@ class Services:
         from ccrouter.tokens.desk import SignInDesk
 
         store = DbSecrets(self.engine, self.crossing, self.redis, self.vault)
-        return SignInDesk(self.upstream, store, SharedLocks(lambda: self.patient_engine, self.crossing, self.redis))
+        return SignInDesk(
+            self.upstream,
+            store,
+            SharedLocks(lambda: self.patient_engine, self.crossing, self.redis),
+            token_command=self.settings.antigravity_token_command,
+        )
 
     @cached_property
     def result_files(self) -> "DbResultFiles":

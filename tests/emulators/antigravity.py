@@ -44,7 +44,9 @@ class AntigravityEmulator(Emulator):
 
     `script` takes the scenarios of the next requests, as GeminiEmulator does, `call` what `tool_loop` calls, `refusals`
     what the next requests get instead. Tokens are got at `POST /token` and counted in `tokens`; `expire` ends those
-    that were given, `revoke` lets no new one be got. Signatures are its own: others are refused, for both families.
+    that were given, `revoke` lets no new one be got. `is_set_up` False: `onboardUser` must come first, and is done at
+    the second look; `hindrance` refuses it. `project` is what the account has. Signatures are its own: others are
+    refused, for both families.
     """
 
     platform = "antigravity"
@@ -60,7 +62,8 @@ class AntigravityEmulator(Emulator):
         super().__init__()
         self.refusals: list[Refusal] = []
         self.tokens = 0
-        self.revoked = False
+        self.revoked, self.is_set_up, self.project, self.looks = False, True, PROJECT, 0
+        self.hindrance = ""
         self._valid: set[str] = set()
         self._scenes: list[str] = []
         self._random = random.Random(13)
@@ -92,11 +95,13 @@ class AntigravityEmulator(Emulator):
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.revoked = [], [], False
+        self._scenes, self.refusals, self.revoked, self.is_set_up, self.hindrance = [], [], False, True, ""
+        self.project, self.looks = PROJECT, 0
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
             web.post("/v1internal:{verb}", self._ask),
+            web.get("/v1internal/{name:operations/.+}", self._look_up),
             web.post("/token", self._token),
         ]
 
@@ -122,8 +127,9 @@ class AntigravityEmulator(Emulator):
         if self.refusals:
             return _refuse(self.refusals.pop(0))
         if verb == "loadCodeAssist":
-            tier = {"id": "standard-tier", "name": "Standard", "userDefinedCloudaicompanionProject": True}
-            return web.json_response({"currentTier": tier, "cloudaicompanionProject": PROJECT})
+            return web.json_response(self._account(seen))
+        if verb == "onboardUser":
+            return self._set_up(seen)
         if verb == "fetchAvailableModels":
             models: dict[str, Any] = {name: {"displayName": name} for name in (self.model, *self.other_models)}
             models[self.model]["quotaInfo"] = {"remainingFraction": 0.9}
@@ -135,6 +141,34 @@ class AntigravityEmulator(Emulator):
             problem = unknown_name(seen.json, _COUNT)
             return _refuse(self._bad(problem)) if problem else web.json_response({"totalTokens": 321})
         return await self._generate(request, seen, verb)
+
+    def _account(self, seen: Seen) -> dict[str, Any]:
+        metadata = seen.json["metadata"]
+        if any(not value.endswith("_UNSPECIFIED") for value in metadata.values()):
+            self.violations.append(f"metadata names another product: {metadata}")
+        tier = {"id": "standard-tier", "name": "Standard", "userDefinedCloudaicompanionProject": True}
+        if self.is_set_up:
+            return {"currentTier": tier, "cloudaicompanionProject": self.project}
+        if self.hindrance:
+            return {"ineligibleTiers": [{"reasonCode": "VALIDATION_REQUIRED", "reasonMessage": self.hindrance}]}
+        return {"allowedTiers": [tier, {"id": "free-tier", "isDefault": True}]}
+
+    def _set_up(self, seen: Seen) -> web.Response:
+        if seen.json["tierId"] != "free-tier" or "cloudaicompanionProject" in seen.json:
+            self.violations.append(f"set up as {seen.json}")
+            return _refuse(google_error(400, "FAILED_PRECONDITION", "Precondition Failed"))
+        return web.json_response({"name": "operations/set-up-1", "done": False})
+
+    async def _look_up(self, request: web.Request) -> web.StreamResponse:
+        seen = await self.note(request)
+        if seen.headers.get("authorization", "").removeprefix("Bearer ") not in self._valid:
+            return _refuse(google_error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."))
+        self.looks += 1
+        if self.looks < 2:
+            return web.json_response({"name": request.match_info["name"], "done": False})
+        self.is_set_up = True
+        made = {"cloudaicompanionProject": {"id": self.project, "name": self.project}}
+        return web.json_response({"name": request.match_info["name"], "done": True, "response": made})
 
     async def _generate(self, request: web.Request, seen: Seen, verb: str) -> web.StreamResponse:
         envelope = seen.json

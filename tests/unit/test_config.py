@@ -27,6 +27,7 @@ WHOLE = {
     "CCR_LOG_SINK": "db",
     "CCR_TRUSTED_PROXIES": "10.0.0.0/8, 192.168.1.1 ::1",
     "CCR_PRIVATE_UPSTREAMS": "10.1.0.0/16",
+    "CCR_ANTIGRAVITY_TOKEN_COMMAND": "print-token --for 'my project'",
 }
 
 
@@ -52,6 +53,7 @@ def test_everything_can_be_set() -> None:
     assert (found.data_dir, found.public_url) == (Path("/srv/data"), "https://router.example")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "192.168.1.1", "::1")))
     assert found.private_upstreams == (ipaddress.ip_network("10.1.0.0/16"),)
+    assert found.antigravity_token_command == "print-token --for 'my project'"
     assert not found.on_lambda
 
 
@@ -92,6 +94,7 @@ def test_an_empty_setting_is_none() -> None:
         ("CCR_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
         ("CCR_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CCR_PRIVATE_UPSTREAMS", "everything"),
+        ("CCR_ANTIGRAVITY_TOKEN_COMMAND", "print 'token"),
         ("CLAUDE_API_KEY", "two words"),
         ("CLAUDE_API_KEY", "line\nend"),
         ("CLAUDE_API_KEY", "schlüssel"),

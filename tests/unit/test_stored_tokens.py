@@ -71,6 +71,9 @@ class Renewing:
     def is_complete(self, credential: Credential) -> bool:
         return True
 
+    def suffices(self, credential: Credential) -> bool:
+        return True
+
     async def completed(self, credential: Credential, *, anew: bool) -> dict[str, Any]:
         return credential.auth
 

@@ -21,6 +21,7 @@ from ccrouter.admin.platform_routes import platform_routes
 from ccrouter.admin.pool_routes import pool_routes
 from ccrouter.admin.price_routes import price_routes
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
+from ccrouter.admin.set_up_routes import set_up_routes
 from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.config import Settings
@@ -57,6 +58,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         key_routes(needs),
         credential_routes(needs),
         pool_routes(needs),
+        set_up_routes(needs),
         platform_routes(),
         log_routes(needs),
         capture_routes(needs),

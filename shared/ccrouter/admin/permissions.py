@@ -30,6 +30,7 @@ PERMISSIONS: dict[str, str] = {
     "testCredential": ADMIN,
     "resetCredential": ADMIN,
     "getCredentialHealth": ADMIN,
+    "setUpCredential": ADMIN,
     "resolveModel": ADMIN,
     "listLogs": USER,
     "getLog": USER,

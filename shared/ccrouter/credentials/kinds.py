@@ -263,12 +263,18 @@ class KiroOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):
     thinking: Literal["auto", "native", "emulated", "off"] = "auto"
 
 
-class AntigravityAuth(Struct, forbid_unknown_fields=True):
-    """The operator's own OAuth client of Google and a refresh token it was given (antigravity.md §3.1)."""
+class AntigravityAuth(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The operator's own OAuth client of Google and a refresh token it was given, or nothing: tokens then come from the
+    program that the environment names in CCR_ANTIGRAVITY_TOKEN_COMMAND (antigravity.md §3.1)."""
 
-    client_id: Secret
-    client_secret: Secret
-    refresh_token: Secret
+    client_id: Secret | None = None
+    client_secret: Secret | None = None
+    refresh_token: Secret | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.client_id, self.client_secret, self.refresh_token)
+        if any(given) and not all(given):
+            raise ValueError("client_id, client_secret and refresh_token belong together")
 
 
 class AntigravityOptions(Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -27,7 +27,7 @@ REFUSAL_LIMIT = 8 * 1024 * 1024
 """An error answer longer than this is not read to its end."""
 _REFUSAL_SILENCE_S = 60.0
 _MAY_STAY = ("project", "usage")
-"""What may be found to be as it was: then another try would meet the same refusal."""
+"""Members of `auth` that may be found to be as they were: then another try would meet the same refusal."""
 
 
 class Turns:
@@ -64,7 +64,7 @@ class Turns:
                 step = once_more.after(failure, opened)
                 if step.renew:
                     renewed = await self._renewed(call, candidate, credential, step.renew)
-                    if renewed.auth == credential.auth and step.renew in _MAY_STAY:
+                    if step.renew in _MAY_STAY and renewed.auth.get(step.renew) == credential.auth.get(step.renew):
                         raise
                     credential = renewed
                     opened = await self._open(ask, target, credential)

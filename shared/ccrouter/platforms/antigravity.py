@@ -94,7 +94,7 @@ class CodeAssistExchange(GenerateExchange):
             (("authorization", f"Bearer {credential.auth.get('access_token', '')}"),),
             lambda body: body,
             credential.open_network,
-            renews="token",
+            renews=("token", "project"),
         )
         super().__init__(ask, asked, place, 1, mended)
         # An answer is not continued on this host (antigravity.md §8).

@@ -25,6 +25,9 @@ _CAPACITY = re.compile(r"No capacity available|overloaded", re.IGNORECASE)
 _DAILY = re.compile(r"PerDay|Daily", re.IGNORECASE)
 _NO_LIMIT = re.compile(r"\blimit: 0\b")
 _VERIFY = re.compile(r"verify your account", re.IGNORECASE)
+_PROJECT_REASONS = frozenset({"CONSUMER_INVALID", "USER_PROJECT_DENIED", "RESOURCE_PROJECT_INVALID"})
+_PROJECT = re.compile(r"\bproject\b", re.IGNORECASE)
+_BY_TERMS = re.compile(r"violat|terms of service|licen[sc]e", re.IGNORECASE)
 
 ROWS: dict[int, Ruling] = {
     400: Ruling(400, "invalid_request_error"),
@@ -77,6 +80,9 @@ def refusal(
         message = f"The platform antigravity: {message}"
     elif status == 403 and (error.reason == "VALIDATION_REQUIRED" or _VERIFY.search(message)) and error.link:
         message = f"{message} ({error.link})"
+    elif status == 403 and _is_about_project(error, message):
+        # The account may have another by now (§3.2); where it has not, the refusal stands.
+        ruling = replace(ruling, renews="project")
     elif error.reason == _CAPACITY_REASON or (status in (429, 503, 529) and _CAPACITY.search(message)):
         ruling = replace(_FULL, repeats=tuple(wait + random.random() for wait in _FULL.repeats))  # noqa: S311 - jitter
     elif status == 429:
@@ -85,6 +91,11 @@ def refusal(
     if error.inner_kind and status == 400:
         ruling = replace(ruling, kind=error.inner_kind)
     return refused(ruling, message, headers, scope, error.retry_delay_s)
+
+
+def _is_about_project(error: GoogleError, message: str) -> bool:
+    about = error.reason in _PROJECT_REASONS or _PROJECT.search(message) is not None
+    return about and _BY_TERMS.search(message) is None
 
 
 def _row(status: int) -> Ruling:

@@ -50,7 +50,7 @@ _UNKNOWN_NAME = ("Unknown name", "function_declarations")
 class Place:
     """Where requests go: the model's address without its verb, and what stands on each request.
 
-    `count_body` makes the body of a count from the members of a generation. `renews` is what a sign-in can get anew;
+    `count_body` makes the body of a count from the members of a generation. `renews` names what a sign-in can get anew;
     `region` decides the price, where there are several.
     """
 
@@ -58,7 +58,7 @@ class Place:
     headers: Headers
     count_body: Callable[[dict[str, Any]], dict[str, Any]]
     open_network: bool
-    renews: str = ""
+    renews: tuple[str, ...] = ()
     region: str | None = None
 
 
@@ -181,7 +181,7 @@ class GenerateExchange:
         refused = self._refusal(status, error, headers, body)
         consequence = refused.consequence
         # A key cannot be renewed, only what was signed in for can; and a count is sooner estimated than repeated.
-        renews = consequence.renews if consequence.renews == self._place.renews else ""
+        renews = consequence.renews if consequence.renews in self._place.renews else ""
         repeats = () if self._counts else consequence.repeats
         refused.consequence = dataclasses.replace(consequence, renews=renews, repeats=repeats)
         return refused

@@ -103,7 +103,7 @@ def known_models(auth: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return models if isinstance(models, dict) else {}
 
 
-USED_UP: Mapping[str, Any] = {"plan_used_up": True}
+USED_UP: Mapping[str, Any] = {"usage": "used up"}
 """In an account's `auth` where Kiro has just said that its plan is used up."""
 
 

@@ -60,7 +60,7 @@ def _place(credential: Credential, options: VertexOptions, model: str) -> Place:
         headers,
         _count_body,
         credential.open_network,
-        renews="" if express else "token",
+        renews=() if express else ("token",),
         region="global" if express else options.region,
     )
 

@@ -20,6 +20,9 @@ class Renewing(Protocol):
     def is_complete(self, credential: Credential) -> bool:
         """Whether nothing is left to be found out with the token."""
 
+    def suffices(self, credential: Credential) -> bool:
+        """Whether it can be used with its token, although it may not be complete."""
+
     async def completed(self, credential: Credential, *, anew: bool) -> dict[str, Any]:
         """The credential's `auth` with what was found out; `anew` asks also for what was not found before.
 

@@ -6,13 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ccrouter.credentials.kinds import Credential
+from ccrouter.errors import SignInFailed
 from ccrouter.ports import Locks, SecretStore, SendUpstream, SignIns
 from ccrouter.tokens.calls import ServiceCalls
 from ccrouter.tokens.standing import StandingAccess
 
 if TYPE_CHECKING:
+    from ccrouter.tokens.code_assist import CodeAssistSignIn
     from ccrouter.tokens.kiro import KiroFacts
     from ccrouter.tokens.stored import StoredTokens
+    from ccrouter.tokens.token_command import TokenCommand
 
 _LOOKS_EVERY_S = 30.0
 
@@ -23,11 +26,18 @@ class SignInDesk:
     """Implements `ports.SignIns` for all platforms; each kind is made, and its library loaded, at its first need."""
 
     def __init__(
-        self, upstream: SendUpstream, store: SecretStore, locks: Locks, calls: ServiceCalls | None = None
+        self,
+        upstream: SendUpstream,
+        store: SecretStore,
+        locks: Locks,
+        calls: ServiceCalls | None = None,
+        *,
+        token_command: str | None = None,
     ) -> None:
         self._store = store
         self._locks = locks
         self._calls = calls or ServiceCalls(upstream)
+        self._token_command = token_command
         self._standing = StandingAccess()
         self._served: dict[str, SignIns] = {}
         self._stored: list[StoredTokens] = []
@@ -45,6 +55,17 @@ class SignInDesk:
         # What was signed in looks like a standing access.
         kind = self._served.get(credential.id) or self._kind_of(credential)
         return self._with_facts(await kind.renew(credential, what))
+
+    async def set_up(self, credential: Credential) -> None:
+        """Sets an account of antigravity up that is not yet, which changes it. Raises SignInFailed."""
+        if credential.platform != "antigravity":
+            raise SignInFailed(f"Accounts of {credential.platform} are not set up from here.", needs_login=False)
+        if not credential.options.get("acknowledged"):
+            raise SignInFailed("This credential is switched off until options.acknowledged is set.", needs_login=False)
+        if self._kind_of(credential) is self._code_assist:
+            await self._code_assist.set_up(credential, self._code_assist_sign_in.set_up)
+        else:
+            await self._commanded.set_up(credential)
 
     async def close(self) -> None:
         """Ends the work beside the requests; what is under way ends first."""
@@ -70,11 +91,22 @@ class SignInDesk:
         return KiroFacts(self._calls)
 
     @cached_property
-    def _code_assist(self) -> "StoredTokens":
+    def _code_assist_sign_in(self) -> "CodeAssistSignIn":
         from ccrouter.tokens.code_assist import CodeAssistSignIn
+
+        return CodeAssistSignIn(self._calls)
+
+    @cached_property
+    def _code_assist(self) -> "StoredTokens":
         from ccrouter.tokens.stored import StoredTokens
 
-        return self._renewed_ahead(StoredTokens(CodeAssistSignIn(self._calls), self._store, self._locks))
+        return self._renewed_ahead(StoredTokens(self._code_assist_sign_in, self._store, self._locks))
+
+    @cached_property
+    def _commanded(self) -> "TokenCommand":
+        from ccrouter.tokens.token_command import TokenCommand
+
+        return TokenCommand(self._token_command, self._calls)
 
     @cached_property
     def _google(self) -> SignIns:
@@ -94,6 +126,8 @@ class SignInDesk:
             return self._kiro
         if platform == "antigravity" and "refresh_token" in auth:
             return self._code_assist
+        if platform == "antigravity" and "access_token" not in auth:
+            return self._commanded
         if platform == "vertex" and not {"api_key", "access_token"} & set(auth):
             return self._google
         if platform == "bedrock" and not {"api_key", "access_key_id"} & set(auth):

@@ -61,6 +61,10 @@ class KiroSignIn:
             or self._asked(credential) in self._without_profile
         )
 
+    def suffices(self, credential: Credential) -> bool:
+        """Whether nothing is left to be found out: an administrator must hear of several profiles."""
+        return self.is_complete(credential)
+
     async def completed(self, credential: Credential, *, anew: bool) -> dict[str, Any]:
         """`auth` with the account's profile. Raises SignInFailed where an administrator must choose."""
         account = KiroAccount(credential)

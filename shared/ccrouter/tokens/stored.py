@@ -8,7 +8,7 @@ since it is good once and the old one is dead from then on.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,9 @@ _LOOKS = (0.0, 1.0, 2.0)
 """Waits before another look at what is stored, when a refresh token is refused: another process may just be storing
 its successor, where the two could not see each other's locks."""
 _ROUNDS = 3
-_TAKEN_OVER = ("access_token", "expires_at", "refresh_token", "profile_arn", "project")
+_TAKEN_OVER = ("access_token", "expires_at", "refresh_token", "profile_arn", "project", "project_at", "tier")
+_FOUND_OUT = {"profile": "profile_arn", "project": "project"}
+"""The members of `auth` for what can be found out anew with a token."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +88,8 @@ class StoredTokens:
                 # It was somebody else's flight, which found the token good.
                 renewed = await self._with_flight(renewed, refused=refused)
             return renewed
-        if latest.auth.get("profile_arn") != credential.auth.get("profile_arn"):
+        member = _FOUND_OUT[what]
+        if latest.auth.get(member) != credential.auth.get(member):
             return latest
         return await self._with_flight(latest, anew=True)
 
@@ -139,9 +142,10 @@ class StoredTokens:
         return bool(token) and token != refused and ends is not None and ends - timedelta(seconds=early_s) > self._now()
 
     async def _with_flight(self, latest: Credential, *, refused: str | None = None, anew: bool = False) -> Credential:
-        """The credential after one renewal for all who wait; with its old token where that fails and it still holds."""
+        """The credential after one renewal for all who wait; as it was where that fails and it can still be used."""
         is_near_end = not self._has_token(latest, self._renewing.early_s, refused)
-        usable = is_near_end and self._has_token(latest, 0.0, refused)
+        may_do = is_near_end or (not anew and self._renewing.suffices(latest))
+        usable = may_do and self._has_token(latest, 0.0, refused)
         try:
             self._check_rests(latest)
             flight = self._flights.get(latest.id)
@@ -190,8 +194,34 @@ class StoredTokens:
         self._resting[credential.id] = (self._clock() + _REST_S, _digest(credential), failure)
         return failure
 
+    async def set_up(self, credential: Credential, work: Callable[[Credential], Awaitable[dict[str, Any]]]) -> None:
+        """Keeps what work on the signed-in account has made of its `auth`; nobody renews it meanwhile.
+
+        Raises SignInFailed.
+        """
+        try:
+            async with self._locks.hold(f"sign-in:{credential.id}"):
+                first, stored = await self._with_token(self._latest(credential), None)
+                kept = await self._store.put(stored, await work(stored.credential))
+        except StorageAway as away:
+            raise SignInFailed("The database does not answer; try again later.", needs_login=False) from away
+        if kept is None:
+            raise SignInFailed("Somebody has changed this credential meanwhile; try again.", needs_login=False)
+        self._resting.pop(credential.id, None)
+        self._remember(credential, first.credential, kept.credential)
+
     async def _renewed(self, credential: Credential, refused: str | None, *, anew: bool) -> Credential:
         """What is stored in the end, with access that is good. The lock is held."""
+        first, stored = await self._with_token(credential, refused)
+        if anew or not self._renewing.is_complete(stored.credential):
+            auth = await self._renewing.completed(stored.credential, anew=anew)
+            if auth != stored.credential.auth:
+                stored = await self._store.put(stored, auth) or await self._read(credential)
+        self._remember(credential, first.credential, stored.credential)
+        return stored.credential
+
+    async def _with_token(self, credential: Credential, refused: str | None) -> tuple[Stored, Stored]:
+        """What was stored first, and what is stored in the end, with a token that is good. The lock is held."""
         stored = first = await self._saved(await self._read(credential))
         for _ in range(_ROUNDS):
             if self._has_token(stored.credential, self._renewing.early_s, refused):
@@ -202,12 +232,7 @@ class StoredTokens:
         else:
             if not self._has_token(stored.credential, 0.0, refused):
                 raise SignInFailed("Others keep changing this sign-in; it could not be renewed.", needs_login=False)
-        if anew or not self._renewing.is_complete(stored.credential):
-            auth = await self._renewing.completed(stored.credential, anew=anew)
-            if auth != stored.credential.auth:
-                stored = await self._store.put(stored, auth) or await self._read(credential)
-        self._remember(credential, first.credential, stored.credential)
-        return stored.credential
+        return first, stored
 
     async def _read(self, credential: Credential) -> Stored:
         stored = await self._store.read(credential.id)
