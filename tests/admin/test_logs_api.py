@@ -74,7 +74,8 @@ FULL = {
     "cost_state": "priced",
     "duration_ms": 1500,
     "attempts": [
-        Attempt(platform="anthropic", model="m", credential_id=CREDENTIAL, credential_name="main", status=529, ms=7)
+        Attempt(platform="anthropic", model="m", credential_id=CREDENTIAL, credential_name="main", status=529, ms=7),
+        Attempt(platform="anthropic", model="m", credential_id=CREDENTIAL, credential_name="main", status=529, ms=8),
     ],
 }
 
@@ -93,7 +94,7 @@ def test_a_row_has_the_contracts_form(api: httpx2.Client, store: Store) -> None:
         "rates": {"input": "4"}, "currency": "USD", "price_version": "v1",
     }  # fmt: skip
     assert row["usage"]["input_tokens"] == 1
-    (attempt,) = row["attempts"]
+    attempt, _ = row["attempts"]
     assert (attempt["credential"], attempt["status"], attempt["ms"]) == ({"id": CREDENTIAL, "name": "main"}, 529, 7)
     bare = api.get(f"{LOGS}/{store()}").json()
     assert set(bare) == ROW
@@ -111,6 +112,9 @@ def test_a_row_has_the_contracts_form(api: httpx2.Client, store: Store) -> None:
         {"kind": "test"},
         {"session_id": "session-1"},
         {"stream": "true"},
+        {"retried": "true"},
+        {"status": ["error", "limited"], "platform": ["kiro", "anthropic"]},
+        {"q": "overloaded laptop"},
         {"min_cost": "0.5"},
         {"min_duration_ms": 1500},
         {"from": "2026-11-23T12:00:00Z", "to": "2026-11-23T12:00:00.001Z"},
@@ -147,19 +151,24 @@ def test_rows_are_read_in_parts(api: httpx2.Client, member: User, store: Store) 
         ({"from": "yesterday"}, 422, ("from",)),
         ({"from": "2026-11-23T12:00:00"}, 422, ("from",)),
         ({"to": "1969-01-01T00:00:00Z"}, 422, ("to",)),
-        ({"status": "fine"}, 422, ("status",)),
-        ({"kind": "other"}, 422, ("kind",)),
+        ({"status": "fine"}, 422, ("status[0]",)),
+        ({"kind": "other"}, 422, ("kind[0]",)),
         ({"stream": "perhaps"}, 422, ("stream",)),
         ({"min_cost": "-1"}, 422, ("min_cost",)),
         ({"min_cost": "NaN"}, 422, ("min_cost",)),
         ({"min_duration_ms": "-1"}, 422, ("min_duration_ms",)),
         ({"limit": "201"}, 422, ("limit",)),
+        ({"q": "..."}, 422, ("q",)),
+        ({"since": "nonsense"}, 422, ("since",)),
+        ({"since": KEY, "cursor": "AAAAAAAAAAAAAAAAAAAAAA"}, 422, ("since",)),
         ({"cursor": "nonsense"}, 400, ()),
+        ({"sesion_id": "x", "key": "x"}, 422, ("sesion_id", "key")),
+        ({"limit": ["10", "20"]}, 422, ("limit",)),
     ],
     ids=str,
 )
 def test_a_filter_that_cannot_be_is_named(
-    api: httpx2.Client, parameters: dict[str, str], status: int, fields: tuple[str, ...]
+    api: httpx2.Client, parameters: dict[str, Any], status: int, fields: tuple[str, ...]
 ) -> None:
     """Rather than left out silently."""
     assert_problem(api.get(LOGS, params=parameters), status, "invalid" if status == 422 else "bad_cursor", *fields)
@@ -181,12 +190,38 @@ def test_a_member_sees_the_own_rows_without_credentials(
     mine, others = store(**FULL), store(user_id=other.id)
     nobodys = store(user_id=None)
     assert ids(member_api.get(LOGS)) == [mine]
-    assert ids(member_api.get(LOGS, params={"user_id": other.id})) == [mine]
+    # Another's id finds what an unknown one finds; both are told from the member's own.
+    for asked, expected in ((other.id, []), (str(uuid7()), []), (member.id, [mine]), ([other.id, member.id], [mine])):
+        assert ids(member_api.get(LOGS, params={"user_id": asked})) == expected
     row = member_api.get(f"{LOGS}/{mine}").json()
     assert (row["credential"], row["attempts"][0]["credential"]) == (None, None)
     assert CREDENTIAL not in member_api.get(LOGS).text
-    # Neither can be found out by asking for one.
-    assert ids(member_api.get(LOGS, params={"credential_id": str(uuid7())})) == [mine]
+    # Neither can be found out by asking for one, or for a word of its name.
+    for credential_id in (CREDENTIAL, str(uuid7()), "nonsense"):
+        answer = member_api.get(LOGS, params={"credential_id": credential_id})
+        assert_problem(answer, 403, "forbidden", "credential_id")
+    assert ids(api.get(LOGS, params={"q": "main", "user_id": member.id})) == []
     for row_id in (others, nobodys, str(uuid7()), "nonsense"):
         assert_problem(member_api.get(f"{LOGS}/{row_id}"), 404, "not_found")
     assert api.get(f"{LOGS}/{nobodys}").status_code == 200
+
+
+def test_a_live_tail_goes_on_where_it_was(api: httpx2.Client, member: User, store: Store) -> None:
+    """From the newest row that is known, then from the cursor of each answer, which is never null."""
+    newest = store()
+    parameters = {"user_id": member.id, "since": newest}
+    before = api.get(LOGS, params=parameters)
+    assert ids(before) == []
+    made = [store(NOON - timedelta(minutes=5)), store(NOON + timedelta(minutes=5))]
+    after = api.get(LOGS, params=parameters | {"since": before.json()["next_cursor"]})
+    assert [row for row in ids(after) if row != newest] == made
+    assert after.json()["next_cursor"]
+
+
+def test_no_call_ignores_a_parameter(site: Site, api: httpx2.Client) -> None:
+    """Whatever is asked: a name that the call does not know is named, also where it knows none; strangers first of all
+    are told to sign in."""
+    for path in ("/api/v1/api-keys", "/api/v1/credentials", "/api/v1/platforms", "/api/v1/auth/me", "/api/v1/meta"):
+        assert_problem(api.get(path, params={"nmae": "x"}), 422, "invalid", "nmae")
+    with site.visitor() as visitor:
+        assert visitor.get(LOGS, params={"nmae": "x"}).status_code == 401

@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ccrouter.ids import request_id_of, uuid7
-from ccrouter.metering.record import CallRecord, Cost, encode_record
-from ccrouter.storage import logs
-from ccrouter.storage.logs import LogFilters
+from ccrouter.metering.record import Attempt, CallRecord, Cost, encode_record
+from ccrouter.storage import log_lists, logs
+from ccrouter.storage.log_filters import LogFilters
+from ccrouter.storage.tables import request_log
 
 NO_ID = "this is no id"
 UNKNOWN_ID = "01a20fa1-1e64-758e-be7d-0f5c33ab1360"
@@ -35,36 +36,42 @@ def cost_of(amount: str) -> Cost:
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY, USER, CREDENTIAL = (f"01a20fa3-6f38-786d-a4d2-491bb8bb1a{number}" for number in (47, 48, 49))
+ATTEMPT = Attempt(platform="anthropic", model="m")
 
 
 @pytest.mark.parametrize(
     "filters",
     [
-        {"key_id": KEY},
-        {"user_id": USER},
-        {"credential_id": CREDENTIAL},
-        {"platform": "anthropic"},
-        {"model": "m"},
-        {"status": "error"},
-        {"kind": "test"},
-        {"session_id": "s"},
+        {"key_id": (KEY,)},
+        {"key_id": (NO_ID, UNKNOWN_ID, KEY)},
+        {"user_id": (USER,)},
+        {"credential_id": (CREDENTIAL,)},
+        {"platform": ("anthropic",)},
+        {"model": ("m",)},
+        {"status": ("error",)},
+        {"status": ("error", "limited")},
+        {"kind": ("test",)},
+        {"session_id": ("s",)},
         {"stream": True},
+        {"retried": True},
+        {"q": "m anthropic-error"},
         {"min_cost": Decimal("0.5")},
         {"min_duration_ms": 1000},
         {"since": NOON, "until": NOON + timedelta(milliseconds=1)},
-        {"key_id": KEY, "status": "error", "stream": True},
+        {"key_id": (KEY,), "status": ("error",), "stream": True, "retried": True},
     ],
     ids=lambda filters: "+".join(filters),
 )
 def test_each_filter_finds_its_rows_and_no_others(engine: Engine, filters: dict[str, Any]) -> None:
     """Alone and together."""
-    a_row(engine, NOON - timedelta(milliseconds=1))
+    a_row(engine, NOON - timedelta(milliseconds=1), attempts=[ATTEMPT])
     a_row(engine, NOON + timedelta(milliseconds=1), cost=cost_of("0.49"), duration_ms=999, key_id=str(uuid7()))
     wanted = a_row(
         engine, NOON, key_id=KEY, user_id=USER, credential_id=CREDENTIAL, platform="anthropic", model="m",
         status="error", kind="test", session_id="s", stream=True, cost=cost_of("0.5"), duration_ms=1000,
+        error_type="anthropic_error", error_message="m", attempts=[ATTEMPT, ATTEMPT],
     )  # fmt: skip
-    page = logs.find(engine, LogFilters(**filters))
+    page = log_lists.find(engine, LogFilters(**filters))
     assert [str(row.id) for row in page.items] == [wanted]
 
 
@@ -72,16 +79,96 @@ def test_each_filter_finds_its_rows_and_no_others(engine: Engine, filters: dict[
 def test_a_filter_for_what_is_no_id_finds_nothing(engine: Engine, name: str) -> None:
     """Not the rows that have none."""
     a_row(engine, NOON)
-    filters: dict[str, Any] = {name: NO_ID}
-    assert logs.find(engine, LogFilters(**filters)).items == []
+    filters: dict[str, Any] = {name: (NO_ID,)}
+    assert log_lists.find(engine, LogFilters(**filters)).items == []
+
+
+SESSION = "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f"
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "claude-opus-4-5", "OPUS", "opu", "opus 4 5", "claude-cli/2.1.330", "claude-cli", "laptop", "alice overloaded",
+        SESSION, SESSION.replace("-", ""), SESSION[:13], SESSION.upper(), "req_011CSHo", "011cshoeeqs", "agent-7",
+        "生产", "环境", "übung", "Übun", "overloaded, laptop!", "{id}", "{request_id}", "{hex}", "{beginning}",
+        "{request_id} laptop",
+    ],
+)  # fmt: skip
+def test_a_row_is_found_by_its_words(engine: Engine, q: str) -> None:
+    """By whole words and their beginnings, whatever stands between them, in any order; by ids whole or begun."""
+    others = {"requested_model": "claude-sonnet-4", "key_name": "lap top", "client": "curl/8.1", "user_login": "bob"}
+    a_row(engine, NOON - timedelta(days=1), **others, error_message="产品 环球", session_id=SESSION[::-1])
+    wanted = a_row(
+        engine, NOON, requested_model="claude-opus-4-5", model="gemini-3", key_name="laptop 生产环境",
+        user_login="alice", client="claude-cli/2.1.330 (external, cli)", session_id=SESSION, agent_id="agent-7",
+        upstream_request_id="req_011CSHoEeqs5C35K2UUqR7Fy", error_type="overloaded_error", error_message="Übung x",
+    )  # fmt: skip
+    hexes = wanted.replace("-", "")
+    asked = q.format(id=wanted, request_id=f"req_{hexes}", hex=hexes, beginning=wanted[:11])
+    assert [str(row.id) for row in log_lists.find(engine, LogFilters(q=asked)).items] == [wanted]
+
+
+@pytest.mark.parametrize("q", ["aptop", "opus 6", "o", "alice bob", "'", "a' | 'b", "\\", "laptopz:*", "& | !", "zz"])
+def test_a_search_for_what_no_row_says_finds_nothing(engine: Engine, q: str) -> None:
+    """The middle of a word, half of what is asked, one letter, and the marks of the database's own search."""
+    a_row(engine, NOON, requested_model="claude-opus-4-5", key_name="laptop-x", user_login="alice")
+    assert log_lists.find(engine, LogFilters(q=q)).items == []
+
+
+def test_texts_of_any_length_and_script_can_be_stored(engine: Engine) -> None:
+    """What makes words of them must never keep a row from being written."""
+    texts = ["x" * 100_000, "ü" * 5_000, "生" * 5_000, "-" * 5_000, " ", "\\'\"\n\t", "😀" * 3_000, "a.b@c/d?e=f"]
+    made = [a_row(engine, NOON, error_type="e", error_message=text, session_id=text) for text in texts]
+    assert len(log_lists.find(engine, LogFilters(), limit=50).items) == len(made)
+
+
+def test_a_tail_gives_what_was_stored_since_in_that_order(engine: Engine) -> None:
+    """Also a request that began long before and ended now, which a list by time shows further down."""
+    newest = a_row(engine, NOON)
+    late = a_row(engine, NOON - timedelta(hours=1))
+    later = a_row(engine, NOON + timedelta(seconds=1))
+    page = log_lists.tail(engine, LogFilters(), newest)
+    assert [str(row.id) for row in page.items] == [late, later]
+    assert page.next_cursor is not None
+    again = log_lists.tail(engine, LogFilters(), page.next_cursor)
+    # What was stored within the last seconds comes again, since more of it may become visible.
+    assert [str(row.id) for row in again.items] == [late, later]
+
+
+def test_a_tail_goes_on_through_more_than_a_part_holds(engine: Engine) -> None:
+    """However much was stored in the last seconds: a full part is followed by what comes after it."""
+    made = [a_row(engine, NOON + timedelta(seconds=number)) for number in range(8)]
+    seen, since = [], made[0]
+    for _ in range(3):
+        page = log_lists.tail(engine, LogFilters(), since, 3)
+        seen += [str(row.id) for row in page.items]
+        since = page.next_cursor or ""
+    assert seen == made[1:]
+    with engine.begin() as connection:
+        connection.execute(update(request_log).values(stored_at=request_log.c.stored_at - timedelta(minutes=1)))
+    last = a_row(engine, NOON)
+    page = log_lists.tail(engine, LogFilters(), since, 3)
+    assert [str(row.id) for row in page.items] == [last]
+    with engine.begin() as connection:
+        connection.execute(update(request_log).values(stored_at=request_log.c.stored_at - timedelta(minutes=1)))
+    page = log_lists.tail(engine, LogFilters(), page.next_cursor or "", 3)
+    assert page.items == []
+
+
+@pytest.mark.parametrize("since", ["nonsense", "", "AAAA", "x" * 32])
+def test_a_tail_from_nowhere_is_refused(engine: Engine, since: str) -> None:
+    """Rather than answered with everything."""
+    with pytest.raises(ValueError, match="neither"):
+        log_lists.tail(engine, LogFilters(), since)
 
 
 def test_rows_are_read_in_parts_while_others_come(engine: Engine) -> None:
     """No row twice, none left out."""
     ids = [a_row(engine, NOON + timedelta(seconds=number)) for number in range(5)]
-    first = logs.find(engine, LogFilters(), limit=2)
+    first = log_lists.find(engine, LogFilters(), limit=2)
     a_row(engine, NOON + timedelta(hours=1))
-    second = logs.find(engine, LogFilters(), cursor=first.next_cursor, limit=3)
+    second = log_lists.find(engine, LogFilters(), cursor=first.next_cursor, limit=3)
     assert [str(row.id) for row in (*first.items, *second.items)] == list(reversed(ids))
     assert second.next_cursor is None
 

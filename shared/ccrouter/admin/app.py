@@ -16,6 +16,7 @@ from ccrouter.admin.key_batch_routes import key_batch_routes
 from ccrouter.admin.key_routes import key_routes
 from ccrouter.admin.log_routes import log_routes
 from ccrouter.admin.needs import Needs
+from ccrouter.admin.parameters import refuse_unknown_parameters
 from ccrouter.admin.permissions import ANYONE, PERMISSIONS
 from ccrouter.admin.platform_routes import platform_routes
 from ccrouter.admin.pool_routes import pool_routes
@@ -51,7 +52,11 @@ def create_admin_app(needs: Needs) -> FastAPI:
     )
     install(app)
     problem = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}, "description": "An error"}
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorize)], responses={"default": problem})
+    api = APIRouter(
+        prefix="/api/v1",
+        dependencies=[Depends(authorize), Depends(refuse_unknown_parameters)],
+        responses={"default": problem},
+    )
     for routes in (
         account_routes(needs, sign_in),
         key_batch_routes(needs),

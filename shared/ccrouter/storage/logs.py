@@ -1,25 +1,25 @@
-"""The request log: many records in one statement, lists newest first."""
+"""The request log: many records in one statement, one by its id, and what they have cost."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import msgspec
-from sqlalchemy import Engine, Select, false, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql
 
-from ccrouter.ids import uuid7
 from ccrouter.messages.usage import Usage
 from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
 from ccrouter.storage.rollups import NEEDED_COLUMNS, adding
-from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.rows import uuid_of
 from ccrouter.storage.tables import request_log, usage_hours
 
 _POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 _USAGE = tuple(field.name for field in msgspec.structs.fields(Usage))
-_COLUMNS = [column.name for column in request_log.columns]
+RECORD = [column for column in request_log.columns if column.name != "stored_at"]
+"""What a record is made of: all columns but the moment it was stored, which the database sets."""
+_COLUMNS = [column.name for column in RECORD]
 
 _READ = {
     **{name: f"(r.usage->>'{name}')::bigint" for name in _USAGE},
@@ -41,24 +41,6 @@ A record that is there already stays as it is and is not summed again, so that a
 stand in it as one literal: for a parameter the driver would search all of the text, letter by letter, each time."""
 
 
-class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows a list holds; None asks nothing. `since` and `until` bound the time, the former included."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    key_id: str | None = None
-    user_id: str | None = None
-    platform: str | None = None
-    model: str | None = None
-    credential_id: str | None = None
-    status: str | None = None
-    kind: str | None = None
-    session_id: str | None = None
-    stream: bool | None = None
-    min_cost: Decimal | None = None
-    min_duration_ms: int | None = None
-
-
 def insert_many(engine: Engine, lines: Sequence[bytes]) -> None:
     """Stores records with their sums, each given as its JSON line (`metering.record.encode_record`); those already
     there stay.
@@ -77,16 +59,25 @@ def insert_many(engine: Engine, lines: Sequence[bytes]) -> None:
 def get(engine: Engine, record_id: str) -> CallRecord | None:
     """The record with this id."""
     with engine.connect() as connection:
-        row = connection.execute(select(request_log).where(request_log.c.id == uuid_of(record_id))).one_or_none()
-    return None if row is None else _record_of(row)
+        row = connection.execute(select(*RECORD).where(request_log.c.id == uuid_of(record_id))).one_or_none()
+    return None if row is None else record_of(row)
 
 
-def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limit: int = 50) -> Page[CallRecord]:
-    """Records, newest first. Raises ValueError for a bad cursor."""
-    with engine.connect() as connection:
-        return read_page(
-            connection, _filtered(select(request_log), filters), request_log.c.id, cursor, limit, _record_of
-        )
+def record_of(row: Any) -> CallRecord:
+    """The record of a row that has the columns RECORD, and perhaps others."""
+    values = {name: getattr(row, name) for name in _COLUMNS if name != "cost_total"}
+    counts = {name: values.pop(name) for name in _USAGE}
+    for name in ("key_id", "user_id", "credential_id"):
+        values[name] = None if values[name] is None else str(values[name])
+    return CallRecord(
+        **{
+            **values,
+            "usage": None if counts["input_tokens"] is None else Usage(**counts),
+            "cost": None if row.cost is None else msgspec.convert(row.cost, Cost),
+            "timings": msgspec.convert(row.timings, Timings),
+            "attempts": msgspec.convert(row.attempts, list[Attempt]),
+        }
+    )
 
 
 def spent_by_keys(engine: Engine, key_ids: Sequence[str], since: datetime) -> dict[str, tuple[Decimal, int]]:
@@ -114,49 +105,6 @@ def spent_since(
         query = query.where(sums.hour >= since)
     with engine.connect() as connection:
         return Decimal(connection.execute(query).scalar_one())
-
-
-def _filtered(query: Select[Any], filters: LogFilters) -> Select[Any]:
-    log = request_log.c
-    if filters.since is not None:
-        query = query.where(log.id >= _bound(filters.since))
-    if filters.until is not None:
-        query = query.where(log.id < _bound(filters.until))
-    for name in ("key_id", "user_id", "credential_id"):
-        if (value := getattr(filters, name)) is not None:
-            wanted = uuid_of(value)
-            # Compared with None it would find the rows that have no such id.
-            query = query.where(false() if wanted is None else log[name] == wanted)
-    for name in ("platform", "model", "status", "kind", "session_id", "stream"):
-        if (value := getattr(filters, name)) is not None:
-            query = query.where(log[name] == value)
-    if filters.min_cost is not None:
-        query = query.where(log.cost_total >= filters.min_cost)
-    if filters.min_duration_ms is not None:
-        query = query.where(log.duration_ms >= filters.min_duration_ms)
-    return query
-
-
-def _bound(moment: datetime) -> UUID:
-    """The smallest id of a millisecond: ids carry the time they were made (`ccrouter.ids`)."""
-    return UUID(int=uuid7(moment).int >> 80 << 80)
-
-
-def _record_of(row: Any) -> CallRecord:
-    values = row._asdict()
-    values.pop("cost_total")
-    counts = {name: values.pop(name) for name in _USAGE}
-    for name in ("key_id", "user_id", "credential_id"):
-        values[name] = None if values[name] is None else str(values[name])
-    return CallRecord(
-        **{
-            **values,
-            "usage": None if counts["input_tokens"] is None else Usage(**counts),
-            "cost": None if row.cost is None else msgspec.convert(row.cost, Cost),
-            "timings": msgspec.convert(row.timings, Timings),
-            "attempts": msgspec.convert(row.attempts, list[Attempt]),
-        }
-    )
 
 
 def _without_nul(value: Any) -> Any:

@@ -10,7 +10,7 @@ from ccrouter.storage.tables.captures import captures
 from ccrouter.storage.tables.chores import chores
 from ccrouter.storage.tables.credentials import credentials
 from ccrouter.storage.tables.jobs import jobs, result_files, result_parts
-from ccrouter.storage.tables.log import ROLLUP_KEY, request_log, usage_hours
+from ccrouter.storage.tables.log import ROLLUP_KEY, log_words, request_log, usage_hours
 from ccrouter.storage.tables.people import sessions, users
 from ccrouter.storage.tables.prices import price_rows, price_versions
 from ccrouter.storage.tables.settings import settings
@@ -24,6 +24,7 @@ __all__ = [
     "chores",
     "credentials",
     "jobs",
+    "log_words",
     "metadata",
     "price_rows",
     "price_versions",

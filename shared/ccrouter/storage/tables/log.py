@@ -1,9 +1,26 @@
 """The request log and its hourly sums."""
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from typing import Any
 
-from ccrouter.storage.tables.base import metadata, moment
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    FromClause,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, array
+
+from ccrouter.storage.tables.base import made, metadata, moment
 
 _log_usage = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 
@@ -51,18 +68,43 @@ request_log = Table(
     Column("duration_ms", BigInteger, nullable=False),
     Column("attempts", JSONB, nullable=False),
     Column("capture", Text),
+    made("stored_at"),
     # Ids carry the time they were made, so that every list is newest first by the key alone; each index below ends
     # in the id for the same reason.
     Index(None, "key_id", "id"),
     Index(None, "user_id", "id"),
     Index(None, "session_id", "id", postgresql_where=text("session_id IS NOT NULL")),
     Index(None, "credential_id", "id", postgresql_where=text("credential_id IS NOT NULL")),
-    Index("ix_request_log_failed", "id", postgresql_where=text("status <> 'ok'")),
+    Index(None, "platform", "id", postgresql_where=text("platform IS NOT NULL")),
+    Index(None, "model", "id", postgresql_where=text("model IS NOT NULL")),
+    # What most rows share needs no index: any few of them are found by the key. What is rare does.
+    Index(None, "status", "id", postgresql_where=text("status <> 'ok'")),
+    Index(None, "kind", "id", postgresql_where=text("kind <> 'messages'")),
+    Index("ix_request_log_whole", "id", postgresql_where=text("NOT stream")),
+    Index("ix_request_log_retried", "id", postgresql_where=text("jsonb_array_length(attempts) > 1")),
+    Index(None, "cost_total", postgresql_where=text("cost_total IS NOT NULL")),
+    Index(None, "duration_ms"),
+    Index(None, "stored_at"),
     postgresql_partition_by="RANGE (id)",
 )
 """In months (`storage/partitions.py`).
 
 References to keys, users and credentials are copies, not foreign keys: a row outlives what it speaks of."""
+
+
+def log_words(log: FromClause) -> ColumnElement[Any]:
+    """The words of a row that a search finds it by; the function is part of the database (`migrations`).
+
+    Not the row's own id, which the key finds, and nothing that a member may not see.
+    """
+    ids = ("upstream_request_id", "session_id", "agent_id", "parent_agent_id")
+    said = ("requested_model", "model", "key_name", "user_login", "client", "error_type", "error_message")
+    texts = [array([log.c[name] for name in names]) for names in (ids, said)]
+    return func.log_words(*texts, type_=TSVECTOR)
+
+
+# Without its list of what is pending, which one writer in many would have to work off while an answer waits for it.
+Index("ix_request_log_words", log_words(request_log), postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
 ROLLUP_KEY = ("hour", "key_id", "user_id", "model", "platform", "credential_id")
 

@@ -1,0 +1,133 @@
+"""Which rows of the request log are meant: each filter as a condition that an index answers."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, cast, false, func, literal_column, or_
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from ccrouter.ids import first_id
+from ccrouter.storage.rows import uuid_of
+from ccrouter.storage.tables import log_words, request_log
+
+_ID_COLUMNS = ("key_id", "user_id", "credential_id")
+_NO_WORD = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
+_IDEOGRAPH = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
+"""Both as the database's `log_words` has them."""
+_OWN_ID = re.compile(r"(?:req_)?([0-9a-f]{8,32})")
+_SHORTEST_BEGINNING = 3
+"""Shorter words of a search are whole ones: what begins with one letter is half of the log."""
+
+
+class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows a list holds. `since` and `until` bound the time, the former included; of several values any may be.
+
+    None and () ask nothing. `q` finds rows by their words (`tables.log_words`) and by the beginning of their id: each
+    word of it must be one of the row's, or begin one.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    key_id: tuple[str, ...] = ()
+    user_id: tuple[str, ...] = ()
+    credential_id: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    session_id: tuple[str, ...] = ()
+    stream: bool | None = None
+    retried: bool | None = None
+    min_cost: Decimal | None = None
+    min_duration_ms: int | None = None
+    q: str | None = None
+
+
+def conditions(filters: LogFilters, log: FromClause = request_log) -> list[ColumnElement[bool]]:
+    """What rows must fulfil; `log` is the table or an alias of it."""
+    return list(_conditions(filters, log.c, log))
+
+
+def has_words(q: str) -> bool:
+    """Whether a search holds a letter or a digit: without one it would find everything."""
+    return bool(_NO_WORD.sub("", q))
+
+
+def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[ColumnElement[bool]]:
+    if filters.since is not None:
+        yield log.id >= first_id(filters.since)
+    if filters.until is not None:
+        yield log.id < first_id(filters.until)
+    for name in _ID_COLUMNS:
+        if values := getattr(filters, name):
+            # Compared with None it would find the rows that have no such id.
+            yield _one_of(log[name], [known for value in values if (known := uuid_of(value)) is not None])
+    for name in ("platform", "model", "status", "kind", "session_id"):
+        if values := getattr(filters, name):
+            yield _one_of(log[name], values)
+    if filters.stream is not None:
+        yield log.stream if filters.stream else ~log.stream
+    if filters.retried is not None:
+        attempts = func.jsonb_array_length(log.attempts)
+        yield attempts > literal_column("1") if filters.retried else attempts <= literal_column("1")
+    if filters.min_cost is not None:
+        yield log.cost_total >= filters.min_cost
+    if filters.min_duration_ms is not None:
+        yield log.duration_ms >= filters.min_duration_ms
+    if filters.q is not None:
+        yield _search(filters.q, log, table)
+
+
+def _one_of(column: ColumnElement[Any], values: Any) -> ColumnElement[bool]:
+    if len(values) == 1:
+        only: ColumnElement[bool] = column == values[0]
+        return only
+    return column.in_(values) if values else false()
+
+
+def _search(q: str, log: Any, table: FromClause) -> ColumnElement[bool]:
+    words = log_words(table)
+    found, others = [], []
+    for word in q.split():
+        query = _query(word)
+        if query is None:
+            continue
+        own = _OWN_ID.fullmatch(word.lower().replace("-", ""))
+        if own is None:
+            others.append(query)
+        else:
+            first, last = (UUID(own[1].ljust(32, fill)) for fill in "0f")
+            found.append(or_(_holds(words, query), log.id.between(first, last)))
+    if others:
+        found.append(_holds(words, " & ".join(others)))
+    return and_(*found) if found else false()
+
+
+def _query(word: str) -> str | None:
+    """A word of a search as PostgreSQL's tsquery; None where it is nothing but punctuation.
+
+    `claude-opus` are two words; ids are kept without their hyphens, so that a part of one is a word, too.
+    """
+    apart, joined = _needed(word), _needed(word.replace("-", ""))
+    if not apart:
+        return None
+    return f"({apart})" if apart == joined else f"(({apart}) | ({joined}))"
+
+
+def _needed(text: str) -> str:
+    parts = [part for part in _NO_WORD.split(_IDEOGRAPH.sub(r" \1 ", text)) if part]
+    quoted = [f"'{part}'" for part in parts]
+    if parts and len(parts[-1]) >= _SHORTEST_BEGINNING:
+        quoted[-1] += ":*"
+    return " & ".join(quoted)
+
+
+def _holds(words: ColumnElement[Any], query: str) -> ColumnElement[bool]:
+    # The database makes small letters, since it did so with the words; which ones it knows depends on its locale.
+    lowered = func.lower(bindparam(None, query, type_=Text, unique=True))
+    return words.bool_op("@@")(cast(lowered, TSQUERY))
