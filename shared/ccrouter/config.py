@@ -19,6 +19,8 @@ DEFAULT_CAPTURE_KB = 1024
 MOST_CAPTURE_KB = 32 * 1024
 """No request is larger (anthropic-messages.md §11.1)."""
 _REACHED_LOCALLY = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104 - only recognised here
+_BUILT_UI = Path(__file__).parents[2] / "frontend" / "dist"
+"""Where `make ui` puts the web UI's files."""
 _LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -37,6 +39,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     data_dir: Path = Path(".data")
+    ui_dir: Path = _BUILT_UI
     log_sink: str = "db"
     trusted_proxies: tuple[Network, ...] = ()
     private_upstreams: tuple[Network, ...] = ()
@@ -153,6 +156,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         host=text("CCR_HOST") or "127.0.0.1",
         port=port,
         data_dir=Path(text("CCR_DATA_DIR") or ".data").expanduser(),
+        ui_dir=Path(ui_dir).expanduser() if (ui_dir := text("CCR_UI_DIR")) else _BUILT_UI,
         log_sink=log_sink,
         trusted_proxies=networks("CCR_TRUSTED_PROXIES", ()),
         # Loopback is open by default only where this process brings its own services (the embedded mode).

@@ -1,4 +1,8 @@
-"""All doors in one process, for a laptop and for containers: `/api` is the admin door, everything else the proxy's."""
+"""All doors in one process, for a laptop and for containers.
+
+`/api` is the admin door, `/proxy`, `/v1`, `/health` and `/metrics` are the proxy's, the rest is the web UI's files where
+they were built, as CloudFront divides them on AWS (aws-serverless.md §0, D4).
+"""
 
 import asyncio
 import logging
@@ -9,7 +13,11 @@ from ccrouter.admin.app import create_admin_app
 from ccrouter.proxy.door import create_proxy_app, serve_lifespan
 from ccrouter.proxy.reply import Receive, Send
 from ccrouter.services import Services
+from ccrouter.site import Site
 from ccrouter.worker import Chore, Worker
+
+
+_PROXY_PATHS = frozenset({"proxy", "v1", "health", "metrics"})
 
 
 class Doors:
@@ -20,15 +28,20 @@ class Doors:
         self._worker = Worker(services, chores)
         self._proxy = create_proxy_app(services)
         self._admin = create_admin_app(services)
+        self._site = Site.built_in(services.settings.ui_dir)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serves a request at the door its path belongs to."""
         if scope["type"] == "lifespan":
             await serve_lifespan(self, receive, send)
-        elif scope["type"] == "http" and (scope["path"] == "/api" or scope["path"].startswith("/api/")):
-            await self._admin(scope, receive, cast("Any", send))
         elif scope["type"] == "http":
-            await self._proxy(scope, receive, send)
+            first = scope["path"].split("/", 2)[1]
+            if first == "api":
+                await self._admin(scope, receive, cast("Any", send))
+            elif self._site is None or first in _PROXY_PATHS or scope["method"] not in ("GET", "HEAD"):
+                await self._proxy(scope, receive, send)
+            else:
+                await self._site(scope, receive, send)
         else:
             # No door speaks WebSocket; closing before accepting is answered with 403 by the server.
             await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,22 @@
+import { KeyRound, ListTree, type LucideIcon } from 'lucide-react';
+import type { Key } from '../i18n';
+
+export interface PageEntry {
+  path: string;
+  icon: LucideIcon;
+  /** Its name for administrators, and for members where theirs differs; null: not for them. */
+  admin: Key | null;
+  member: Key | null;
+  /** The second key after `g`. */
+  letter?: string;
+  /** Starts a new group in the navigation. */
+  group?: boolean;
+}
+
+/** Every page that the navigation, the palette and the shortcuts know. */
+export const PAGES: PageEntry[] = [
+  { path: '/keys', icon: KeyRound, admin: 'nav.keys', member: 'nav.my_keys', letter: 'k' },
+  { path: '/logs', icon: ListTree, admin: 'nav.logs', member: 'nav.my_logs', letter: 'l' },
+];
+
+export const pageName = (page: PageEntry, role: string): Key | null => (role === 'admin' ? page.admin : page.member);

@@ -1,0 +1,71 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
+import { readLogFilters } from '../features/logs/filters';
+import { BrokenPage, MissingPage } from './Broken';
+import { Shell } from './Shell';
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: MissingPage, errorComponent: BrokenPage });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (search: Record<string, unknown>) => ({
+    ...(typeof search['next'] === 'string' && { next: search['next'] }),
+    ...(typeof search['error'] === 'string' && { error: search['error'] }),
+  }),
+  component: lazyRouteComponent(() => import('../features/sign_in/LoginPage')),
+});
+
+/** Everything behind the sign-in. */
+const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/keys', replace: true });
+  },
+});
+
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: '/keys',
+  validateSearch: (search: Record<string, unknown>) => ({
+    ...(typeof search['q'] === 'string' && search['q'] && { q: search['q'] }),
+    ...(typeof search['tab'] === 'string' && { tab: search['tab'] }),
+    ...(typeof search['status'] === 'string' && { status: search['status'] }),
+  }),
+  component: lazyRouteComponent(() => import('../features/keys/KeysPage')),
+});
+
+const logs = createRoute({
+  getParentRoute: () => shell,
+  path: '/logs',
+  validateSearch: readLogFilters,
+  component: lazyRouteComponent(() => import('../features/logs/LogsPage')),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs])]),
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+  // Search values are plain words in the address: ?status=error, not ?status="error".
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
+    const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return text && `?${text}`;
+  },
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
