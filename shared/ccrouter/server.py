@@ -16,7 +16,6 @@ from ccrouter.services import Services
 from ccrouter.site import Site
 from ccrouter.worker import Chore, Worker
 
-
 _PROXY_PATHS = frozenset({"proxy", "v1", "health", "metrics"})
 
 

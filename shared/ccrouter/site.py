@@ -44,7 +44,9 @@ class Site:
         self._files = {
             f"/{path.relative_to(folder).as_posix()}": _read(path, folder)
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.suffix not in (".br", ".gz") and not path.relative_to(folder).parts[0].startswith(".")
+            if path.is_file()
+            and path.suffix not in (".br", ".gz")
+            and not path.relative_to(folder).parts[0].startswith(".")
         }
 
     @classmethod

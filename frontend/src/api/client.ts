@@ -61,7 +61,11 @@ const session: Middleware = {
 };
 
 // The page's own origin in full: a bare "/" fails where there is no document base, as in tests.
-export const api = createClient<paths>({ baseUrl: globalThis.location?.origin ?? 'http://localhost' });
+export const api = createClient<paths>({
+  baseUrl: globalThis.location?.origin ?? 'http://localhost',
+  // Looked up at each call: tests put another one in its place.
+  fetch: (request) => globalThis.fetch(request),
+});
 api.use(session);
 
 /** The data of an answer; every failure has been thrown as ApiError before. */

@@ -26,7 +26,10 @@ export function Shell() {
   const href = useRouterState({ select: (state) => state.location.href });
   const signedOut = me.error instanceof ApiError && me.error.status === 401;
   useEffect(() => {
-    if (signedOut && me.data === undefined) void navigate({ to: '/login', search: { next: href }, replace: true });
+    // While the door's page is still being fetched this one stays, and the address is already the door's.
+    if (signedOut && me.data === undefined && !href.startsWith('/login')) {
+      void navigate({ to: '/login', search: { next: href }, replace: true });
+    }
   }, [signedOut, me.data, navigate, href]);
   if (me.data !== undefined) return <Frame sessionEnded={signedOut} />;
   if (me.error && !signedOut) {

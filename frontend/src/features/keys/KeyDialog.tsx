@@ -26,6 +26,7 @@ export function KeyDialog({ edited, like, onClose, onCreated }: Props) {
   const [tried, setTried] = useState(false);
   const [leaving, setLeaving] = useState(false);
   const name = useRef<HTMLInputElement>(null);
+  const sent = useRef(false);
   const dirty = JSON.stringify(form) !== JSON.stringify(first);
   const save = useMutation({
     mutationFn: async () => {
@@ -50,8 +51,10 @@ export function KeyDialog({ edited, like, onClose, onCreated }: Props) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setTried(true);
-    if (save.isPending || Object.keys(formErrors(form, t)).length > 0) return;
-    save.mutate();
+    // A second click may come before the first is drawn: what is sent is sent once.
+    if (sent.current || Object.keys(formErrors(form, t)).length > 0) return;
+    sent.current = true;
+    save.mutate(undefined, { onError: () => (sent.current = false) });
   };
   const close = () => (dirty ? setLeaving(true) : onClose());
   const field = (
