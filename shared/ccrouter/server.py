@@ -1,7 +1,7 @@
 """All doors in one process, for a laptop and for containers.
 
-`/api` is the admin door, `/proxy`, `/v1`, `/health` and `/metrics` are the proxy's, the rest is the web UI's files where
-they were built, as CloudFront divides them on AWS (aws-serverless.md §0, D4).
+`/api` is the admin door, `/proxy`, `/v1`, `/health` and `/metrics` are the proxy's, the rest is the web UI's files
+where they were built, as CloudFront divides them on AWS (aws-serverless.md §0, D4).
 """
 
 import asyncio
