@@ -1,16 +1,19 @@
 """Signing in and out, and the own account."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
+from ccrouter.admin.account_schemas import LoginInput, MeInput, MetaView, MeView, ProviderView, TokenView
 from ccrouter.admin.attempts import Attempts
+from ccrouter.admin.audit_routes import note
+from ccrouter.admin.editing import not_found
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import permissions_of
 from ccrouter.admin.problems import Problem, invalid
-from ccrouter.admin.schemas import LoginInput, MeInput, MetaView, MeView, Page, ProviderView, TokenView
+from ccrouter.admin.schemas import Page
 from ccrouter.admin.settings_routes import public_url
 from ccrouter.admin.sign_in import SESSION, SignIn
+from ccrouter.admin.user_schemas import SessionView
+from ccrouter.admin.user_views import user_view
 from ccrouter.storage import sessions, site_settings, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
@@ -39,7 +42,7 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         users.touch(needs.engine, user.id)
         lasts_s = int(SESSION.total_seconds())
         response.set_cookie(**sign_in.cookie(token, lasts_s))
-        return TokenView(access_token=token, expires_in=lasts_s, user=_me(sign_in, user, session))
+        return TokenView(access_token=token, expires_in=lasts_s, user=_me(user, session))
 
     @routes.post("/auth/logout", operation_id="logout", status_code=204)
     def logout(request: Request, response: Response) -> None:
@@ -52,7 +55,7 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     @routes.get("/auth/me", operation_id="getMe")
     def me(request: Request) -> MeView:
         """Who is signed in."""
-        return _me(sign_in, request.state.user, request.state.session)
+        return _me(request.state.user, request.state.session)
 
     @routes.patch("/auth/me", operation_id="changeMe")
     def change_me(body: MeInput, request: Request) -> MeView:
@@ -67,7 +70,24 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
             sessions.revoke_all(needs.engine, user.id, but=request.state.session.id)
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         changed = users.change(needs.engine, user.id, changes) if changes else user
-        return _me(sign_in, changed or user, request.state.session)
+        return _me(changed or user, request.state.session)
+
+    @routes.get("/auth/sessions", operation_id="listMySessions", summary="List the own sessions")
+    def list_my_sessions(request: Request) -> Page[SessionView]:
+        """Where the caller is signed in, newest first; all in one part."""
+        found = sessions.of_user(needs.engine, request.state.user.id)
+        return Page(items=[_session(item, request.state.session.id) for item in found], next_cursor=None)
+
+    @routes.delete(
+        "/auth/sessions/{session_id}", operation_id="endMySession", summary="End an own session", status_code=204
+    )
+    def end_my_session(session_id: str, request: Request) -> None:
+        """Sign out somewhere else. `POST /users/{id}/sign-out` does it everywhere."""
+        user: User = request.state.user
+        with needs.engine.begin() as connection:
+            if not sessions.revoke(connection, session_id, user_id=user.id):
+                raise not_found("session")
+            note(connection, request, "session.end", session_id)
 
     @routes.get("/auth/providers", operation_id="getSignInProviders")
     def providers() -> Page[ProviderView]:
@@ -86,9 +106,19 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
             time_zone=values["time_zone"],
         )
 
+    def _me(user: User, session: Session) -> MeView:
+        shown = user_view(needs.engine, user).model_dump()
+        return MeView(**shown, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))
+
     return routes
 
 
-def _me(sign_in: SignIn, user: User, session: Session) -> MeView:
-    values: dict[str, Any] = {name: getattr(user, name) for name in User.__struct_fields__}
-    return MeView(**values, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))
+def _session(session: Session, current: str) -> SessionView:
+    return SessionView(
+        id=session.id,
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+        user_agent=session.user_agent,
+        client_ip=session.client_ip,
+        current=session.id == current,
+    )

@@ -25,6 +25,7 @@ from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
 from ccrouter.admin.set_up_routes import set_up_routes
 from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
+from ccrouter.admin.user_routes import user_routes
 from ccrouter.config import Settings
 
 _DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
@@ -60,6 +61,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
     for routes in (
         account_routes(needs, sign_in),
         key_batch_routes(needs),
+        user_routes(needs, sign_in),
         key_routes(needs),
         credential_routes(needs),
         pool_routes(needs),

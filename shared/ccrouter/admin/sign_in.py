@@ -47,7 +47,7 @@ class SignIn:
             self._hasher.verify(known or self._nobodys_hash, password)
         except (VerificationError, InvalidHashError):
             return None
-        return user if user is not None and known is not None and user.status == "active" else None
+        return user if user is not None and known is not None and user.may_sign_in else None
 
     def hash_password(self, password: str) -> str:
         """What is stored in place of a password (Argon2id)."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Column, Engine, func, select
 from sqlalchemy.dialects import postgresql
 
 from ccrouter.messages.usage import Usage
@@ -82,14 +82,25 @@ def record_of(row: Any) -> CallRecord:
 
 def spent_by_keys(engine: Engine, key_ids: Sequence[str], since: datetime) -> dict[str, tuple[Decimal, int]]:
     """What each of these keys has cost since a full hour, in USD, and in how many requests."""
+    return _spent_by(engine, usage_hours.c.key_id, key_ids, since)
+
+
+def spent_by_users(engine: Engine, user_ids: Sequence[str], since: datetime) -> dict[str, tuple[Decimal, int]]:
+    """The same for users."""
+    return _spent_by(engine, usage_hours.c.user_id, user_ids, since)
+
+
+def _spent_by(
+    engine: Engine, column: Column[Any], ids: Sequence[str], since: datetime
+) -> dict[str, tuple[Decimal, int]]:
     sums = usage_hours.c
     with engine.connect() as connection:
         rows = connection.execute(
-            select(sums.key_id, func.sum(sums.cost), func.sum(sums.requests))
-            .where(sums.key_id.in_([uuid_of(key_id) for key_id in key_ids]), sums.hour >= since)
-            .group_by(sums.key_id)
+            select(column, func.sum(sums.cost), func.sum(sums.requests))
+            .where(column.in_([uuid_of(text) for text in ids]), sums.hour >= since)
+            .group_by(column)
         ).all()
-    return {str(key_id): (Decimal(cost), int(requests)) for key_id, cost, requests in rows}
+    return {str(found_id): (Decimal(cost), int(requests)) for found_id, cost, requests in rows}
 
 
 def spent_since(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, 
 from ccrouter.clock import utc_now
 from ccrouter.storage import audit
 from ccrouter.storage.rows import begun, uuid_of
-from ccrouter.storage.tables import api_keys, credentials, tombstones
+from ccrouter.storage.tables import api_keys, credentials, tombstones, users
 
 KEPT = timedelta(days=30)
 """`product.md` §7: how long what was deleted can be restored."""
@@ -26,20 +26,33 @@ BY_ITSELF = "retention"
 
 @dataclass(frozen=True)
 class Deletable:
-    """A kind of object that is deleted this way: its table has `id`, `name`, `updated_at` and `deleted_at`.
+    """A kind of object that is deleted this way: its table has `id`, `updated_at` and `deleted_at`.
 
-    `owner` names the column that says whose it is. `before_purge` takes along what cannot stay without it.
+    `owner` names the column that says whose it is, `called` the one people know it by. `before_purge` takes along what
+    cannot stay without it.
     """
 
     kind: str
     table: Table
     owner: str | None = None
+    called: str = "name"
     before_purge: Callable[[Connection, UUID], None] | None = None
 
 
 KEYS = Deletable("key", api_keys, "owner_id")
 CREDENTIALS = Deletable("credential", credentials)
-DELETABLES = (KEYS, CREDENTIALS)
+
+
+def _purge_keys(connection: Connection, owner_id: UUID) -> None:
+    mine = api_keys.c.owner_id == owner_id
+    # A key that was in use until its owner went, went with the owner.
+    connection.execute(update(api_keys).where(mine, api_keys.c.deleted_at.is_(None)).values(deleted_at=utc_now()))
+    for key_id in connection.execute(select(api_keys.c.id).where(mine)).scalars().all():
+        _purge(connection, KEYS, key_id)
+
+
+USERS = Deletable("user", users, called="login", before_purge=_purge_keys)
+DELETABLES = (KEYS, CREDENTIALS, USERS)
 """What is purged by itself after `KEPT`."""
 
 
@@ -59,7 +72,7 @@ def standing_of(connection: Connection, what: Deletable, object_id: str) -> Stan
         return None
     row = connection.execute(select(what.table).where(what.table.c.id == wanted).with_for_update()).one_or_none()
     if row is not None:
-        return Standing(owner_id=_owner_of(what, row), name=row.name, deleted_at=row.deleted_at)
+        return Standing(owner_id=_owner_of(what, row), name=getattr(row, what.called), deleted_at=row.deleted_at)
     gone = connection.execute(
         select(tombstones).where(tombstones.c.kind == what.kind, tombstones.c.id == wanted)
     ).one_or_none()
@@ -103,7 +116,9 @@ def purge_expired(engine: Engine, now: datetime) -> int:
     for what in DELETABLES:
         table = what.table
         with engine.connect() as connection:
-            found = connection.execute(select(table.c.id, table.c.name).where(table.c.deleted_at < now - KEPT)).all()
+            found = connection.execute(
+                select(table.c.id, table.c[what.called]).where(table.c.deleted_at < now - KEPT)
+            ).all()
         for object_id, name in found:
             # Each by itself: who is restored meanwhile, or cannot go, does not keep the others.
             with engine.begin() as connection:

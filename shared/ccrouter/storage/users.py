@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, update
@@ -15,13 +15,13 @@ from ccrouter.storage.tables import api_keys, users
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as stored. `role`: admin or member; `status`: active, pending or disabled."""
+    """A user as stored."""
 
     id: str
     login: str
     name: str | None
-    role: str
-    status: str
+    role: Literal["admin", "member"]
+    status: Literal["active", "pending", "disabled"]
     language: str | None
     theme: str | None
     created_at: datetime

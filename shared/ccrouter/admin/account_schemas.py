@@ -1,0 +1,64 @@
+"""The JSON of signing in and of the own account."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from ccrouter.admin.schemas import Input, Name
+from ccrouter.admin.user_schemas import NewPassword, UserView
+
+
+class LoginInput(Input):
+    """A sign-in by password."""
+
+    username: str = Field(max_length=200, examples=["admin"])
+    password: str = Field(max_length=1000)
+
+
+class MeView(UserView):
+    """The user who is signed in."""
+
+    permissions: list[str] = Field(description="Operations of this API that this user may call")
+    csrf_token: str = Field(description="Send it as X-CSRF-Token with changing calls that use the cookie")
+
+
+class PasswordInput(Input):
+    """A change of the own password."""
+
+    current: str = Field(max_length=1000)
+    new: NewPassword = Field(description="Twelve characters or more; it ends all other sessions")
+
+
+class MeInput(Input):
+    """Changes of the own account; members left out stay as they are."""
+
+    name: Name | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Za-z]{2,4})?$")] | None = None
+    theme: Literal["light", "dark", "system"] | None = None
+    password: PasswordInput | None = None
+
+
+class TokenView(BaseModel):
+    """What a sign-in gives."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a kind
+    expires_in: int = Field(description="Seconds")
+    user: MeView
+
+
+class ProviderView(BaseModel):
+    """A way to sign in."""
+
+    id: str = Field(examples=["password"])
+    name: str
+
+
+class MetaView(BaseModel):
+    """What a page must know before anybody signs in."""
+
+    version: str
+    sign_in: list[str]
+    public_url: str
+    setup_open: bool
+    time_zone: str
