@@ -183,7 +183,7 @@ def test_make_run_passes_signals_on(installation: Installation) -> None:
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
     program.chmod(0o755)
-    for name in ("Makefile", "pyproject.toml", "requirements"):
+    for name in ("Makefile", "pyproject.toml", "requirements", "frontend"):
         (installation.folder / name).symlink_to(ROOT / name)
     # As if it had been installed: newer than what it is installed from.
     (installed / ".ready").touch()
