@@ -208,6 +208,10 @@ class ListLog:
     def __init__(self, on_record: Callable[[CallRecord], None] | None = None) -> None:
         self.records: list[CallRecord] = []
         self._on_record = on_record
+        self.begun: list[CallRecord] = []
+
+    async def begin(self, record: CallRecord) -> None:
+        self.begun.append(record)
 
     async def record(self, record: CallRecord) -> None:
         if self._on_record is not None:

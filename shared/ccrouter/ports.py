@@ -96,6 +96,9 @@ class Limiter(Protocol):
 class CallLog(Protocol):
     """Where records go."""
 
+    async def begin(self, record: CallRecord) -> None:
+        """A request goes to a target now; returns when it will have its row even if this process dies. Never raises."""
+
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises: what the database refuses now goes to the outbox."""
 

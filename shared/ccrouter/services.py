@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.places import RedisPlaces
     from ccrouter.storage.refusals import RedisRefusalCap
     from ccrouter.storage.result_files import DbResultFiles
+    from ccrouter.storage.running import Running
     from ccrouter.storage.states import SharedStates
     from ccrouter.tokens.desk import SignInDesk
     from ccrouter.tokens.quotas import Quotas
@@ -110,7 +111,16 @@ class Services:
         """The request log."""
         from ccrouter.storage.call_log import DbCallLog
 
-        return DbCallLog(self.engine, self.crossing, self.settings.data_dir / "outbox")
+        return DbCallLog(self.engine, self.crossing, self.settings.data_dir / "outbox", self.running)
+
+    @cached_property
+    def running(self) -> "Running":
+        """The requests under way."""
+        from ccrouter.storage.running import Running
+
+        # On Lambda no file outlives its environment.
+        folder = None if self.settings.on_lambda else self.settings.data_dir / "outbox" / "running"
+        return Running(self.redis, folder)
 
     @cached_property
     def captures(self) -> "QueuedCaptures":

@@ -12,6 +12,7 @@ from ccrouter.storage.call_log import DbCallLog
 from ccrouter.storage.crossing import ThreadCrossing
 from ccrouter.storage.directory import CachedDirectory
 from ccrouter.storage.redis import async_redis
+from ccrouter.storage.running import Running
 
 
 @asynccontextmanager
@@ -26,15 +27,16 @@ async def a_directory(engine: Engine, redis_url: str, vault: Vault, **more: Any)
 
 
 @asynccontextmanager
-async def a_call_log(engine: Engine, outbox: Path) -> AsyncIterator[DbCallLog]:
-    """A running call log, closed in the end."""
-    crossing = ThreadCrossing(4)
-    log = DbCallLog(engine, crossing, outbox)
+async def a_call_log(engine: Engine, outbox: Path, redis_url: str = "redis://127.0.0.1:1") -> AsyncIterator[DbCallLog]:
+    """A running call log, closed in the end; without a `redis_url` Redis is away."""
+    crossing, redis = ThreadCrossing(4), async_redis(redis_url)
+    log = DbCallLog(engine, crossing, outbox, Running(redis, outbox / "running"))
     await log.start()
     try:
         yield log
     finally:
         await log.close()
+        await redis.aclose()
         crossing.close()
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from ccrouter.clock import monotonic_s
 from ccrouter.errors import UpstreamError
 from ccrouter.messages.facts import StreamFacts
@@ -38,6 +40,17 @@ class Call:
     def since_arrival_ms(self) -> int:
         """Milliseconds since the request arrived."""
         return round((monotonic_s() - self.arrived_s) * 1000)
+
+    def opened(self, candidate: Candidate) -> CallRecord:
+        """The record as it will be if nothing more becomes known: it went to this candidate."""
+        credential = candidate.credential
+        return msgspec.structs.replace(
+            self.record,
+            platform=candidate.target.platform,
+            model=candidate.target.model,
+            credential_id=credential.id if credential else None,
+            credential_name=credential.name if credential else None,
+        )
 
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """A new attempt in the record, which names its target from here on."""

@@ -108,6 +108,7 @@ class Gateway:
         await self._admit(call, ask, key, planned[0])
         # Only now: who waited in the queue of a key finds other accounts ready.
         states, line = self._outside.states, Line(self._outside.states.choose(planned))
+        await self._outside.call_log.begin(call.opened(line.current))
         last: tuple[UpstreamError, Candidate] | None = None
         while True:
             candidate, verdict = line.current, Verdict.NEXT_CREDENTIAL

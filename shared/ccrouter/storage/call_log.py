@@ -15,7 +15,9 @@ from ccrouter.errors import StorageAway
 from ccrouter.metering.record import CallRecord, encode_record
 from ccrouter.storage import keys, logs, partitions
 from ccrouter.storage.crossing import ThreadCrossing, away_named, reason
+from ccrouter.storage.journal import left_by_the_dead
 from ccrouter.storage.outbox import Outbox
+from ccrouter.storage.running import Running, rows_of_left
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,13 +38,15 @@ class DbCallLog:
     """Implements `ports.CallLog` by group commit: one writer takes all that waits and stores it in one statement.
 
     While the database is away, records go straight to the outbox, and a second task tries to bring them back; only
-    when it has, the writer turns to the database again.
+    when it has, the writer turns to the database again. That task also writes the rows of requests whose process died
+    beside this one, after all that the dead process had put into the outbox.
     """
 
-    def __init__(self, engine: "Engine", crossing: ThreadCrossing, outbox_directory: Path) -> None:
+    def __init__(self, engine: "Engine", crossing: ThreadCrossing, outbox_directory: Path, running: Running) -> None:
         self._engine = engine
         self._crossing = crossing
         self._outbox = Outbox(outbox_directory)
+        self._running = running
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._used = asyncio.Event()
@@ -57,16 +61,26 @@ class DbCallLog:
 
     async def start(self) -> None:
         """Starts the writer, and brings back what an earlier run left in the outbox."""
+        await self._running.start()
         self._away = await asyncio.to_thread(self._outbox.has_any)
         if self._away:
             await self._replay()
+        await self._take_over()
         self._tasks = [asyncio.create_task(self._write_all()), asyncio.create_task(self._bring_back())]
         self._toucher = asyncio.create_task(self._touch_as_used())
 
+    async def begin(self, record: CallRecord) -> None:
+        """Returns when the request will have its row even if this process dies. Never raises."""
+        await self._running.begin(record)
+
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises."""
+        await self._make_durable(record)
+        self._running.end(str(record.id))
+
+    async def _make_durable(self, record: CallRecord) -> None:
         line = encode_record(record)
-        if not self._tasks or self._closing.is_set():
+        if self._closing.is_set() or not self._tasks or self._tasks[0].done():
             # A straggler while the process stops: no writer will come for it.
             await self._keep([line])
             return
@@ -86,20 +100,37 @@ class DbCallLog:
             self._used.set()
             await self._toucher
             self._toucher = None
+        await self._running.close()
 
     async def _write_all(self) -> None:
+        try:
+            await self._write_until_closed()
+        finally:
+            # Cut short, by a server that ends without closing: what waits is kept all the same.
+            if self._waiting:
+                self._put_away([line for _, line, _ in self._waiting])
+                self._release(self._waiting)
+
+    async def _write_until_closed(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
-                await self._keep([line for _, line, _ in batch])
-                for _, _, future in batch:
-                    if not future.done():
-                        future.set_result(None)
+                try:
+                    await self._keep([line for _, line, _ in batch])
+                except asyncio.CancelledError:
+                    self._waiting[:0] = batch
+                    raise
+                self._release(batch)
                 self._note_use([record for record, _, _ in batch])
             if self._closing.is_set():
                 return
+
+    def _release(self, batch: Sequence[_Waiting]) -> None:
+        for _, _, future in batch:
+            if not future.done():
+                future.set_result(None)
 
     async def _keep(self, lines: Sequence[bytes]) -> None:
         if not self._away:
@@ -113,8 +144,11 @@ class DbCallLog:
                 # Whatever it is, the records come first.
                 self._away = True
                 _log.exception("records go to the outbox")
+        await asyncio.to_thread(self._put_away, lines)
+
+    def _put_away(self, lines: Sequence[bytes]) -> None:
         try:
-            await asyncio.to_thread(self._outbox.append, lines)
+            self._outbox.append(lines)
         except OSError as error:
             _log.critical("the outbox cannot be written (%s); records follow on standard output", error)
             for line in lines:
@@ -142,6 +176,7 @@ class DbCallLog:
             except TimeoutError:
                 if self._away or self._outbox.has_any():
                     await self._replay()
+                await self._take_over()
                 await self._make_months()
 
     async def _replay(self) -> None:
@@ -155,6 +190,35 @@ class DbCallLog:
         self._away = False
         if stored or bad:
             _log.warning("%d records came back from the outbox, %d unreadable ones were set aside", stored, bad)
+
+    async def _take_over(self) -> None:
+        """Writes the rows of requests whose process died beside this one."""
+        if self._running.directory is None or self._away:
+            return
+        try:
+            taken = await self._crossing.run(self._store_left, self._running.directory)
+        except StorageAway:
+            return
+        except (OSError, DBAPIError):
+            _log.exception("what dead processes have left cannot be stored now")
+            return
+        for process in taken:
+            await self._running.forget(process)
+
+    def _store_left(self, directory: Path) -> list[str]:
+        taken = []
+        with left_by_the_dead(directory) as found:
+            for left in found:
+                if self._outbox.has_any():
+                    # Their true records may be among these, and come first.
+                    break
+                rows = rows_of_left(left)
+                for start in range(0, len(rows), _LARGEST_BATCH):
+                    self._store(rows[start : start + _LARGEST_BATCH])
+                left.forget()
+                taken.append(left.process)
+                _log.warning("a process has died; %d of its requests were under way", len(rows))
+        return taken
 
     async def _make_months(self) -> None:
         """Makes the part of the log for this month and the next where no worker has; rows wait for none of it."""

@@ -8,6 +8,7 @@ from ccrouter.storage import captures, tombstones
 from ccrouter.worker.chore import Chore
 from ccrouter.worker.job_runner import forget_jobs, run_jobs
 from ccrouter.worker.log_months import keep_months
+from ccrouter.worker.reconciliation import reconcile
 
 _HOUR_S = 3600.0
 _JOBS_EVERY_S = 5.0
@@ -31,4 +32,5 @@ CHORES: tuple[Chore, ...] = (
     Chore("purge", _HOUR_S, _purge),
     Chore("delete_old_captures", _HOUR_S, _delete_old_captures),
     Chore("keep_months", _HOUR_S, keep_months),
+    Chore("reconcile", 60.0, reconcile),
 )
