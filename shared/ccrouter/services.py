@@ -236,6 +236,17 @@ class Services:
 
         forget_key(self.redis_sync, digest)
 
+    def forget_spend(self) -> None:
+        """Lets limits of spend hold by the log anew, where the cost of rows has changed."""
+        from redis.exceptions import RedisError
+
+        from ccrouter.storage.limits import forget_spend
+
+        try:
+            forget_spend(self.redis_sync)
+        except (RedisError, OSError) as error:
+            _log.warning("Redis does not answer (%s); its spend counters may be outdated", type(error).__name__)
+
     def conditions(self) -> Conditions:
         """How the credentials fare, for threads: as all processes know it, or this one while Redis is away."""
         from redis.exceptions import RedisError

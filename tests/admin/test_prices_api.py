@@ -7,8 +7,14 @@ import httpx2
 import pytest
 from tests.admin.site import Site, assert_problem
 
+from ccrouter.clock import utc_now
+from ccrouter.ids import uuid7
+from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.catalog import builtin_table
-from ccrouter.storage import prices
+from ccrouter.metering.meter import meter
+from ccrouter.metering.record import CallRecord, encode_record
+from ccrouter.storage import logs, prices, rerating
+from ccrouter.worker.job_runner import JobRunner
 
 PRICES = "/api/v1/prices"
 OWN = {"platform": "anthropic", "model": "claude-x*", "rates": {"input": "1.50", "output": 6}}
@@ -131,3 +137,69 @@ def test_members_read_prices_and_change_none(api: httpx2.Client, member_api: htt
     assert "bargain" not in document.text
     assert_problem(member_api.put(PRICES, json={"own": []}), 403, "forbidden")
     assert_problem(member_api.post(f"{PRICES}/sync"), 403, "forbidden")
+
+
+def test_requests_are_priced_anew(site: Site, api: httpx2.Client) -> None:
+    """First the difference, also by prices that are not in force; then rows, sums and the log."""
+    model = f"m-{uuid7().hex}"
+    record = CallRecord(
+        id=uuid7(), at=utc_now(), kind="messages", request_id="req_x", platform="anthropic", model=model,
+        key_id=str(uuid7()), key_name="k",
+    )  # fmt: skip
+    meter(
+        record,
+        {"input_tokens": 2000},
+        MessagesRequest(b'{"model":"m","max_tokens":1,"messages":[]}'),
+        builtin_table(),
+        final=True,
+    )
+    logs.insert_many(site.router.services.engine, [encode_record(record)])
+    asked = {"from": "2026-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z", "model": model}
+    own = [OWN | {"model": model}]
+    said = api.post(f"{PRICES}/rerate", json=asked | {"dry_run": True}).json()
+    assert (said["total"]["still_unpriced"], said["total"]["difference"]) == (1, "0")
+    said = api.post(f"{PRICES}/rerate", json=asked | {"dry_run": True, "own": own}).json()
+    assert (said["total"]["newly_priced"], said["total"]["difference"]) == (1, "0.003")
+    assert api.get(f"/api/v1/logs/{record.id}").json()["cost_state"] == "unpriced"
+    version = api.put(PRICES, json={"own": own}).json()["version"]["id"]
+    done = api.post(f"{PRICES}/rerate", json=asked).json()
+    assert done == said | {"dry_run": False, "version": version}
+    assert (done["keys"][0]["key"], done["models"][0]["model"]) == ({"id": record.key_id, "name": "k"}, model)
+    row = api.get(f"/api/v1/logs/{record.id}").json()
+    assert (row["cost_state"], row["cost"]["total"], row["cost"]["price_version"]) == ("priced", "0.003", version)
+    (entry,) = api.get("/api/v1/audit", params={"action": "prices.rerate", "object_id": version}).json()["items"]
+    assert entry["after"]["total"]["difference"] == "0.003"
+
+
+def test_many_requests_are_priced_anew_by_a_job(
+    site: Site, api: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """202 with the job, whose file is the report."""
+    monkeypatch.setattr(rerating, "count", lambda *_: 10_001)
+    asked = {"from": "2026-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z", "model": "none", "dry_run": True}
+    answer = api.post(f"{PRICES}/rerate", json=asked | {"own": [OWN]})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/api/v1/jobs/{answer.json()['id']}"
+    JobRunner(site.router.services).run_waiting()
+    job = api.get(answer.headers["location"]).json()
+    assert (job["state"], job["kind"]) == ("done", "prices.rerate")
+    report = api.get(job["result_url"]).json()
+    monkeypatch.undo()
+    assert report == api.post(f"{PRICES}/rerate", json=asked).json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"from": None}, "from"),
+        ({"to": "2025-01-01T00:00:00Z"}, "body"),
+        ({"own": [OWN]}, "body"),
+        ({"dry_run": True, "own": [OWN | {"platform": "x"}]}, "own[0].platform"),
+        ({"models": "x"}, "models"),
+    ],
+    ids=str,
+)
+def test_a_period_that_cannot_be_is_named(api: httpx2.Client, changes: dict[str, Any], field: str) -> None:
+    """422, and nothing changes."""
+    asked = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+    assert_problem(api.post(f"{PRICES}/rerate", json=asked | changes), 422, "invalid", field)

@@ -20,12 +20,13 @@ def _fits_an_id(moment: datetime) -> datetime:
     return moment
 
 
+SearchedMoment = Annotated[AwareMoment, AfterValidator(_fits_an_id)]
 Since = Annotated[
-    Annotated[AwareMoment, AfterValidator(_fits_an_id)] | None,
+    SearchedMoment | None,
     Query(alias="from", description="Not before this moment", examples=["2026-11-01T00:00:00Z"]),
 ]
 Until = Annotated[
-    Annotated[AwareMoment, AfterValidator(_fits_an_id)] | None,
+    SearchedMoment | None,
     Query(alias="to", description="Before this moment", examples=["2026-12-01T00:00:00Z"]),
 ]
 IfMatch = Annotated[

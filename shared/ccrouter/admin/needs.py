@@ -57,6 +57,9 @@ class Needs(Protocol):
     def begin_anew(self, credential_id: str) -> None:
         """Forgets how a credential fared."""
 
+    def forget_spend(self) -> None:
+        """Lets limits of spend hold by the log anew."""
+
     def forget_key(self, digest: str) -> None:
         """Drops the shared copy of a key that has changed."""
 

@@ -49,6 +49,7 @@ PERMISSIONS: dict[str, str] = {
     "matchPrice": USER,
     "putPrices": ADMIN,
     "syncPrices": ADMIN,
+    "rerate": ADMIN,
     "listAudit": ADMIN,
     "getSettings": ADMIN,
     "changeSettings": ADMIN,

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ccrouter.admin.audit_routes import note
 from ccrouter.admin.editing import IfMatch, changed_meanwhile, not_found
+from ccrouter.admin.job_routes import view_of
+from ccrouter.admin.job_schemas import JobView
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.price_schemas import (
@@ -20,16 +22,20 @@ from ccrouter.admin.price_schemas import (
     version_view,
 )
 from ccrouter.admin.problems import invalid
+from ccrouter.admin.rerate_schemas import RerateInput, RerateView
 from ccrouter.admin.schemas import AwareMoment
 from ccrouter.clock import utc_now
 from ccrouter.dialects.openai.vendors import vendors
 from ccrouter.metering.price_changes import list_changes
 from ccrouter.metering.prices import PriceRow, PriceTable
 from ccrouter.platforms.registry import is_platform
-from ccrouter.storage import prices
+from ccrouter.storage import jobs, prices, rerating
 from ccrouter.storage.prices import PriceVersion, StaleVersion
+from ccrouter.storage.rerating import RerateFilters
 
 _VERSIONS = 100
+_MOST_AT_ONCE = 10_000
+"""So many requests are priced anew in less than two seconds."""
 
 
 def price_routes(needs: Needs) -> APIRouter:
@@ -133,6 +139,53 @@ def price_routes(needs: Needs) -> APIRouter:
             version=version_view(version),
             changes=[change_view(change) for change in list_changes(table, listed)],
         )
+
+    @routes.post(
+        "/rerate",
+        operation_id="rerate",
+        summary="Price requests anew",
+        responses={202: {"model": JobView, "description": "It takes longer: the job's file holds the report"}},
+    )
+    def rerate(request: Request, response: Response, body: RerateInput) -> RerateView | JobView:
+        """Computes what requests of a period cost by the prices in force, which must have been valid then.
+
+        Requests without a price stay unpriced, and a cost that no price makes any more is kept. Each changed request
+        names the new version. With `dry_run` it only says what would change. Many requests are a job (202).
+        """
+        filters = RerateFilters(
+            since=body.since,
+            until=body.until,
+            key_id=body.key_id,
+            platform=body.platform,
+            model=body.model,
+            only_unpriced=body.only_unpriced,
+        )
+        own = None if body.own is None else [_row(row.row(), f"own[{index}]") for index, row in enumerate(body.own)]
+        version = prices.current(needs.engine).id
+        asked = {**msgspec.to_builtins(filters), "version": version}
+        if rerating.count(needs.engine, filters) > _MOST_AT_ONCE:
+            arguments = {
+                "filters": msgspec.to_builtins(filters),
+                "version": version,
+                "dry_run": body.dry_run,
+                "own": None if own is None else _plain(tuple(own)),
+            }
+            with needs.engine.begin() as connection:
+                job = jobs.create(connection, "prices.rerate", request.state.user.id, arguments)
+                if not body.dry_run:
+                    note(connection, request, "prices.rerate", job.id, after=asked)
+            response.status_code = 202
+            response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+            return view_of(job)
+        table = prices.load_known(needs.engine, version)
+        if own is not None:
+            table = msgspec.structs.replace(table, own=tuple(own))
+        report = rerating.as_document(rerating.rerate(needs.engine, filters, table, dry_run=body.dry_run))
+        if not body.dry_run:
+            needs.forget_spend()
+            with needs.engine.begin() as connection:
+                note(connection, request, "prices.rerate", version, after=asked | {"total": report["total"]})
+        return RerateView.model_validate(report)
 
     def _view(version: PriceVersion, table: PriceTable, platform: str | None) -> PricesView:
         return PricesView(

@@ -25,6 +25,7 @@ from ccrouter.storage.logs import spent_since
 from ccrouter.storage.redis import OptionalRedis
 
 if TYPE_CHECKING:
+    import redis
     import redis.asyncio
     from sqlalchemy import Engine
 
@@ -249,3 +250,9 @@ def _spends(key: ApiKey, now: datetime) -> tuple[_Spend, ...]:
 
 def _nano(amount: Decimal) -> int:
     return int((amount * NANO).to_integral_value(ROUND_HALF_UP))
+
+
+def forget_spend(client: "redis.Redis") -> None:
+    """Drops what Redis has counted as spent; it is read from the log anew at the next request of each key."""
+    for name in client.scan_iter(match="ccr:{*}*:spend:*", count=1000):
+        client.delete(name)

@@ -76,6 +76,11 @@ def load_current(place: Engine | Connection) -> PriceTable:
     return builtin_table() if version is None else load(place, version)
 
 
+def load_known(place: Engine | Connection, version: str) -> PriceTable:
+    """A version as `current` names it: the one that comes with the program need not be stored."""
+    return builtin_table() if version == builtin_table().version else load(place, version)
+
+
 def put_list(place: Engine | Connection, table: PriceTable, source: str, note: str | None = None) -> PriceVersion:
     """Puts list prices in force beside the own ones; changes nothing where they are in force already."""
     with begun(place) as connection:

@@ -28,7 +28,7 @@ _TOKENS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("reasoning_tokens", "web_searches"),
 )
-_ITEMS = ("input", "output", "cache_read", "cache_write", "other")
+COST_ITEMS = ("input", "output", "cache_read", "cache_write", "other")
 _BOUNDS = f"ARRAY[{', '.join(map(str, LATENCY_BOUNDS_MS))}]::bigint[]"
 _MEASURES = {
     "requests": "count(*)",
@@ -38,7 +38,7 @@ _MEASURES = {
     "limited": "count(*) FILTER (WHERE status = 'limited')",
     **{name: f"coalesce(sum({name}), 0)" for name in _TOKENS},
     "cost": "coalesce(sum(cost_total), 0)",
-    **{f"cost_{item}": f"coalesce(sum((cost->>'{item}')::numeric), 0)" for item in _ITEMS},
+    **{f"cost_{item}": f"coalesce(sum((cost->>'{item}')::numeric), 0)" for item in COST_ITEMS},
     "unpriced": "count(*) FILTER (WHERE cost_state = 'unpriced')",
     "duration_ms_sum": "sum(duration_ms)",
     "ttft_ms_sum": "coalesce(sum(ttft_ms), 0)",
@@ -83,6 +83,28 @@ def adding(source: str) -> str:
     return (
         f"INSERT INTO usage_hours ({key}, {', '.join(_MEASURES)}) {summed(source)} ORDER BY {key} "
         f"ON CONFLICT ({key}) DO UPDATE SET {changed}, latency_buckets = ARRAY[{_BUCKETS_ADDED}]"
+    )
+
+
+def adding_costs(source: str) -> str:
+    """A statement that adds what rows cost more than before.
+
+    `source` has their columns as they were, and `more` and `more_…` for each item.
+    """
+    key = ", ".join(ROLLUP_KEY)
+    more = {
+        "cost": "sum(more)",
+        **{f"cost_{item}": f"sum(more_{item})" for item in COST_ITEMS},
+        "unpriced": "-count(*) FILTER (WHERE cost_state = 'unpriced')",
+    }
+    none = {name: f"array_fill(0, ARRAY[{len(LATENCY_BOUNDS_MS) + 1}])" if name == "latency_buckets" else "0"
+            for name in _MEASURES}  # fmt: skip
+    values = none | more
+    changed = ", ".join(f"{name} = usage_hours.{name} + excluded.{name}" for name in more)
+    return (
+        f"INSERT INTO usage_hours ({key}, {', '.join(values)}) "  # noqa: S608 - names of this module's own columns
+        f"SELECT {key}, {', '.join(values.values())} FROM (SELECT *, date_trunc('hour', at, 'UTC') AS hour "
+        f"FROM {source}) AS rows GROUP BY {key} ORDER BY {key} ON CONFLICT ({key}) DO UPDATE SET {changed}"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ccrouter.storage.jobs import Job
+from ccrouter.worker.rerate_job import rerate
 from ccrouter.worker.set_up import SET_UP, set_up_account
 
 if TYPE_CHECKING:
@@ -18,5 +19,8 @@ JobFunction: TypeAlias = "Callable[[Services, Job, Progress], str | None]"
 It may be begun more than once: what it changes must be whole or not there, whenever its process dies.
 """
 
-JOBS: dict[str, JobFunction] = {SET_UP: set_up_account}
+JOBS: dict[str, JobFunction] = {
+    "prices.rerate": rerate,
+    SET_UP: set_up_account,
+}
 """By kind, as `storage.jobs.create` takes it."""
