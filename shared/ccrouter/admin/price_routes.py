@@ -171,7 +171,7 @@ def price_routes(needs: Needs) -> APIRouter:
                 "own": None if own is None else _plain(tuple(own)),
             }
             with needs.engine.begin() as connection:
-                job = jobs.create(connection, "prices.rerate", request.state.user.id, arguments)
+                job = jobs.create(connection, jobs.RERATE, request.state.user.id, arguments)
                 if not body.dry_run:
                     note(connection, request, "prices.rerate", job.id, after=asked)
             response.status_code = 202

@@ -221,7 +221,7 @@ def change_view(change: PriceChange) -> PriceChangeView:
 
 
 def _rates(rates: Rates) -> RatesView:
-    return RatesView(**{name: _text(amount) for name, amount in msgspec.structs.asdict(rates).items()})
+    return RatesView.model_validate({name: _text(amount) for name, amount in msgspec.structs.asdict(rates).items()})
 
 
 def _text(amount: Decimal | None) -> str | None:

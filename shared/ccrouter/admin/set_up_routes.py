@@ -8,7 +8,7 @@ from ccrouter.admin.job_schemas import JobView
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.problems import invalid
 from ccrouter.storage import audit, credentials, jobs
-from ccrouter.worker.set_up import SET_UP
+from ccrouter.storage.jobs import SET_UP
 
 
 def set_up_routes(needs: Needs) -> APIRouter:

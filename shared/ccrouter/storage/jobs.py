@@ -16,6 +16,9 @@ from ccrouter.ids import uuid7
 from ccrouter.storage.rows import Page, begun, read_page, uuid_of
 from ccrouter.storage.tables import jobs
 
+RERATE = "prices.rerate"
+SET_UP = "credentials.set-up"
+"""Kinds that the admin door begins and the worker does."""
 LEASE_S = 60
 MOST_TRIES = 3
 _INTERRUPTED = f"The process that ran it ended before it was done, {MOST_TRIES} times. Start it anew."

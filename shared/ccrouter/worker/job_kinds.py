@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from ccrouter.storage.jobs import Job
+from ccrouter.storage.jobs import RERATE, SET_UP, Job
 from ccrouter.worker.rerate_job import rerate
-from ccrouter.worker.set_up import SET_UP, set_up_account
+from ccrouter.worker.set_up import set_up_account
 
 if TYPE_CHECKING:
     from ccrouter.services import Services
@@ -20,7 +20,7 @@ It may be begun more than once: what it changes must be whole or not there, when
 """
 
 JOBS: dict[str, JobFunction] = {
-    "prices.rerate": rerate,
+    RERATE: rerate,
     SET_UP: set_up_account,
 }
 """By kind, as `storage.jobs.create` takes it."""

@@ -12,12 +12,9 @@ if TYPE_CHECKING:
     from ccrouter.storage.jobs import Job
     from ccrouter.worker.job_kinds import Progress
 
-SET_UP = "credentials.set-up"
-"""Its kind; `arguments` are `{"credential_id"}`."""
-
 
 def set_up_account(services: "Services", job: "Job", progress: "Progress") -> None:
-    """See `job_kinds.JobFunction`. What is set up already stays as it is."""
+    """See `job_kinds.JobFunction`; `arguments` are `{"credential_id"}`. What is set up already stays as it is."""
     from ccrouter.storage import credentials
 
     credential_id = str(job.arguments["credential_id"])
