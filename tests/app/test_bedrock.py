@@ -155,6 +155,46 @@ def test_a_client_that_leaves_ends_the_call(router: RunningRouter, bedrock: Bedr
     assert (row["status"], row["usage_state"]) == ("aborted", "partial")
 
 
+@pytest.mark.parametrize("auth", [{}, {"api_key": "test-key"}], ids=["keys", "Bedrock key"])
+def test_the_native_door_takes_the_bytes_as_they_are(
+    router: RunningRouter, bedrock: BedrockEmulator, auth: dict[str, str]
+) -> None:
+    """Signed with the query, or with a key of Bedrock's; a price with the profile's place."""
+    options = {**bedrock.options, "door": "messages"}
+    secret = router.key_for("bedrock", auth or bedrock.auth, bedrock.model, base_url=bedrock.url, options=options)
+    body = b'{"model":"claude-sonnet-5-5","max_tokens":9,"messages":[{ "role":"user","content":"\\u00e4"}]}'
+    headers = {"x-api-key": secret, "anthropic-version": "2023-06-01", "content-type": "application/json"}
+    with router.client() as client:
+        answer = client.post("/proxy/v1/messages?beta=true", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["request-id"] == "req_bdrk_1"
+    seen = bedrock.seen[-1]
+    assert seen.body == body.replace(b"claude-sonnet-5-5", b"us.anthropic.claude-sonnet-5-5")
+    assert (seen.path, seen.query) == ("/anthropic/v1/messages", {"beta": "true"})
+    assert seen.headers["authorization"].startswith("Bearer test-key" if auth else "AWS4-HMAC-SHA256 ")
+    (row,) = router.rows(secret)
+    assert row["cost"]["rates"]["inference_geo"] == "us × 1.10"
+
+
+def test_the_native_doors_errors_are_of_both_kinds(router: RunningRouter, bedrock: BedrockEmulator) -> None:
+    """Anthropic's go through byte for byte; AWS's get its shape."""
+    options = {**bedrock.options, "door": "messages"}
+    secret = router.key_for("bedrock", bedrock.auth, bedrock.model, base_url=bedrock.url, options=options)
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        a_client(router, secret).messages.create(
+            model="claude-opus-5-5",
+            max_tokens=9,
+            messages=HI,
+            tools=[{"type": "code_execution_20250522", "name": "code_execution"}],  # type: ignore[list-item]
+        )
+    assert "code_execution" in caught.value.message
+    assert caught.value.request_id == "req_bdrk_1"
+    bedrock.refusals = [("ThrottlingException", 429, "Too many requests, please wait before trying again.")]
+    with pytest.raises(anthropic.RateLimitError) as throttled:
+        a_client(router, secret).messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI)
+    assert "Too many requests" in throttled.value.message
+
+
 def test_tokens_are_counted_or_estimated(router: RunningRouter, bedrock: BedrockEmulator) -> None:
     """By Bedrock where it can."""
     client = a_client(router, a_key(router, bedrock))

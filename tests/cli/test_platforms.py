@@ -43,7 +43,9 @@ def test_a_conversation_of_claude_code_changes_platform(
     router: RunningRouter, emulators: Emulators, sink: ConnectSink
 ) -> None:
     """Begun with opus on one platform, with a call and thinking, continued with sonnet and haiku on others."""
-    cases = dict(zip(("opus", "sonnet", "haiku"), (CASES[3], CASES[0], CASES[6]), strict=True))
+    labelled = {case.label: case for case in CASES}
+    steps = {"opus": "gemini", "sonnet": "bedrock, Claude", "haiku": "openai, Chat (DeepSeek)"}
+    cases = {name: labelled[label] for name, label in steps.items()}
     running = {name: emulators.of(case.emulator) for name, case in cases.items()}
     secret = router.new_key({name: [case.target(router, running[name])] for name, case in cases.items()})
     with tempfile.TemporaryDirectory(prefix="ccr-home-") as home, tempfile.TemporaryDirectory() as work:

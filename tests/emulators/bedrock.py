@@ -1,4 +1,4 @@
-"""Amazon Bedrock's InvokeModel and CountTokens, as strict as the service (bedrock.md §10)."""
+"""Amazon Bedrock's InvokeModel, CountTokens and its native door, as strict as the service (bedrock.md §1, §10)."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from unittest import mock
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import botocore.auth
 from aiohttp import web
@@ -44,6 +44,26 @@ _ID = re.compile(
     r"application-inference-profile/[a-z0-9]+"
 )
 _NEEDS_PROFILE = re.compile(r"anthropic\.claude-(?:opus|sonnet|haiku|fable)-(?:4-[5-9]|5)")
+
+
+_AS_ANTHROPIC_ITSELF = re.compile(
+    r"tools\.\d+\.custom\.\w+: Extra inputs|messages\.\d+\.role|messages\.\d+\.\w+: Extra"
+)
+"""What InvokeModel refuses and the native door does not: what a tool and a message may carry, and who may speak."""
+
+
+def native_problems_of(body: dict[str, Any], headers: dict[str, str]) -> list[str]:
+    """What the native door would refuse: it is Anthropic's own API, without some of what that can do."""
+    found = [] if "anthropic-version" in headers else ["anthropic-version: header is required"]
+    found += [
+        f"{name}: Extra inputs are not permitted" for name in ("anthropic_version", "anthropic_beta") if name in body
+    ]
+    if "format" in (body.get("output_config") or {}):
+        found.append("output_config.format: structured outputs are not supported")
+    known = {name: value for name, value in body.items() if name in claude.TOP} | {"anthropic_version": "of the header"}
+    known.pop("context_management", None)
+    judged = claude.problems_of(known, str(body.get("model")), top=claude.TOP, betas=set(), known_betas=set())
+    return found + [text for text in judged if not _AS_ANTHROPIC_ITSELF.match(text)]
 
 
 def problems_of(body: dict[str, Any], model: str) -> list[str]:
@@ -97,6 +117,7 @@ class BedrockEmulator(Emulator):
             web.post("/model/{model}/invoke", self._invoke),
             web.post("/model/{model}/invoke-with-response-stream", self._invoke),
             web.post("/model/{model}/count-tokens", self._count),
+            web.post("/anthropic/v1/messages", self._native),
         ]
 
     async def _invoke(self, request: web.Request) -> web.StreamResponse:
@@ -111,9 +132,7 @@ class BedrockEmulator(Emulator):
         wanted = "application/vnd.amazon.eventstream" if streams else "application/json"
         if seen.headers.get("accept") != wanted:
             self.violations.append(f"accept is {seen.headers.get('accept')}, not {wanted}")
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
+        scene = self._next_scene()
         whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.next_call(scene))
         if not streams:
             return web.json_response(
@@ -122,6 +141,32 @@ class BedrockEmulator(Emulator):
             )
         chunks = self._chopped(b"".join(_frames(whole, scene)), model, scene)
         return await self.stream(request, seen, "application/vnd.amazon.eventstream", chunks)
+
+    async def _native(self, request: web.Request) -> web.StreamResponse:
+        seen = await self.note(request)
+        if (problem := self._forbidden(seen)) is not None:
+            return _exception(*problem)
+        model = str(seen.json.get("model"))
+        problems = [] if _ID.fullmatch(model) else ["model: Input should be an id of Bedrock's"]
+        problems += native_problems_of(seen.json, seen.headers)
+        if problems:
+            # Server tools are refused by the service, not kept away by the router: the body is the client's own.
+            self.violations += [text for text in problems if "found using 'type'" not in text]
+            return _native_error(400, "invalid_request_error", problems[0])
+        if self.refusals:
+            return _exception(*self.refusals.pop(0))
+        scene = self._next_scene()
+        whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.next_call(scene))
+        if not seen.json.get("stream"):
+            return web.json_response(whole, headers={"request-id": "req_bdrk_1"})
+        data = b"".join(_native_events(whole, scene))
+        return await self.stream(request, seen, "text/event-stream", self._chopped(data, model, scene))
+
+    def _next_scene(self) -> str:
+        scene = self._scenes.pop(0) if self._scenes else "text"
+        if scene == "tool_loop" and not self._scenes:
+            self._scenes = ["tool_loop"]
+        return scene
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         seen = await self.note(request)
@@ -180,7 +225,7 @@ class BedrockEmulator(Emulator):
         at = datetime.strptime(seen.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         request = AWSRequest(
             seen.method,
-            self.url + seen.path,
+            f"{self.url}{seen.path}{f'?{urlencode(seen.query)}' if seen.query else ''}",
             data=seen.body,
             headers={"content-type": seen.headers["content-type"], "host": seen.headers["host"]},
         )
@@ -215,6 +260,20 @@ def _exception(name: str, status: int, message: str) -> web.Response:
         status=status,
         headers={"x-amzn-errortype": f"{name}:http://internal.amazon.com/coral/", "x-amzn-requestid": "request-1"},
     )
+
+
+def _native_error(status: int, kind: str, message: str) -> web.Response:
+    document = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_bdrk_1"}
+    return web.json_response(document, status=status, headers={"request-id": "req_bdrk_1"})
+
+
+def _native_events(whole: dict[str, Any], scene: str) -> Iterator[bytes]:
+    for event in claude.events_of(whole):
+        if scene == "midstream_error" and event["type"] == "content_block_stop":
+            error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+            yield f"event: error\ndata: {json.dumps(error)}\n\n".encode()
+            return
+        yield f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
 
 
 def _frames(whole: dict[str, Any], scene: str) -> Iterator[bytes]:

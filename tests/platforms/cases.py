@@ -39,6 +39,10 @@ def _plain(emulator: Any) -> dict[str, Any]:
     return {"auth": dict(emulator.auth), "options": dict(emulator.options), "base_url": emulator.url}
 
 
+def _native(emulator: Any) -> dict[str, Any]:
+    return _plain(emulator) | {"options": dict(emulator.options) | {"door": "messages"}}
+
+
 def _vertex_gemini(emulator: Any) -> dict[str, Any]:
     return {"auth": {"access_token": GOOGLE_TOKEN, "project": "p-1"}, "base_url": emulator.url}
 
@@ -60,6 +64,7 @@ def _vendor(name: str) -> Callable[[Any], dict[str, Any]]:
 
 CASES = (
     Case("bedrock, Claude", "bedrock", BedrockEmulator, "claude-sonnet-5-5", _plain),
+    Case("bedrock, Claude (native door)", "bedrock", BedrockEmulator, "claude-sonnet-5-5", _native),
     Case("vertex, Claude", "vertex", VertexClaudeEmulator, "claude-sonnet-5-5", _plain),
     Case("vertex, Gemini", "vertex", GeminiEmulator, "gemini-3.8-flash", _vertex_gemini),
     Case("gemini", "gemini", GeminiEmulator, "gemini-3.8-flash", _plain),
