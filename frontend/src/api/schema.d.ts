@@ -68,6 +68,46 @@ export interface paths {
         patch: operations["changeMe"];
         trace?: never;
     };
+    "/api/v1/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the own sessions
+         * @description Where the caller is signed in, newest first; all in one part.
+         */
+        get: operations["listMySessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End an own session
+         * @description Sign out somewhere else. `POST /users/{id}/sign-out` does it everywhere.
+         */
+        delete: operations["endMySession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/providers": {
         parameters: {
             query?: never;
@@ -108,6 +148,175 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/api-keys/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change many keys at once
+         * @description Enable, disable, delete, tag, limit, map or end many keys; in force everywhere within 5 seconds.
+         *
+         *     All or nothing: where one key cannot be changed, none is, and the errors name each that stood in the way as
+         *     `ids[n]`.
+         */
+        post: operations["changeKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys/{key_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a key's mapping
+         * @description Send a real request for one token through the key's mapping and limits.
+         *
+         *     It is logged as kind `test` and counts as any other request of the key. Where the key may be used from, and by
+         *     which clients, is not asked; that a key is disabled or has ended stands among the warnings.
+         */
+        post: operations["testKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description Users, newest first, with the number of their keys and their cost of this month.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        /**
+         * Make a user
+         * @description Make a user who signs in with a password, or owns keys without signing in.
+         *
+         *     Whoever signs in with GitHub becomes a user by that, within what the settings allow.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a user
+         * @description One user, also a deleted one.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user
+         * @description Delete a user: sessions end at once, and the keys stop unless another user gets them.
+         *
+         *     For 30 days the user can be restored, with the keys that were not given away. The request log keeps all rows.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Change role, status, limits, name, mail or password; approve a pending user by `status` active.
+         *
+         *     Disabling ends the user's sessions at once and stops the keys everywhere within 5 seconds. The last active
+         *     administrator can be neither disabled nor made a member (409).
+         */
+        patch: operations["changeUser"];
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted user
+         * @description Bring a deleted user back as before, with the keys. 410 once the user has been purged.
+         */
+        post: operations["restoreUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge a deleted user
+         * @description End a deleted user and all keys of that user for good, as happens by itself after 30 days.
+         *
+         *     The request log keeps its rows, with the login they were made under.
+         */
+        post: operations["purgeUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a user out everywhere
+         * @description End all sessions of a user, the one of this call included where it is one of them.
+         *
+         *     Members may do it for themselves. API keys go on.
+         */
+        post: operations["signOutUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/api-keys": {
         parameters: {
             query?: never;
@@ -116,13 +325,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Keys
-         * @description All keys, newest first; a member's own.
+         * List keys
+         * @description Keys, newest first; a member's own.
          */
         get: operations["listKeys"];
         put?: never;
         /**
-         * Create Key
+         * Make a key
          * @description Make a key. The answer holds its secret, this once.
          */
         post: operations["createKey"];
@@ -140,24 +349,64 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Key
-         * @description One key.
+         * Read a key
+         * @description One key, deleted ones included.
          */
         get: operations["getKey"];
         put?: never;
         post?: never;
         /**
-         * Delete Key
-         * @description Delete a key; its requests stay in the log.
+         * Delete a key
+         * @description Delete a key: its secret works no more. It can be restored for 30 days; its requests stay in the log.
          */
         delete: operations["deleteKey"];
         options?: never;
         head?: never;
         /**
-         * Change Key
-         * @description Change a key; in force everywhere within 5 seconds.
+         * Change a key
+         * @description Change a key; in force everywhere within 5 seconds. To disable it also ends its former secret.
          */
         patch: operations["changeKey"];
+        trace?: never;
+    };
+    "/api/v1/api-keys/{key_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted key
+         * @description Bring a deleted key back as it was; its secret works again within 5 seconds. 410 once it has been purged.
+         */
+        post: operations["restoreKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys/{key_id}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge a deleted key
+         * @description End a deleted key for good, as happens by itself 30 days after its deletion; its requests stay in the log.
+         */
+        post: operations["purgeKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/api-keys/{key_id}/rotate": {
@@ -170,8 +419,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rotate Key
-         * @description Give a key another secret. The answer holds it, this once; the former one ends within 5 seconds.
+         * Give a key another secret
+         * @description Give a key another secret. The answer holds it, this once.
+         *
+         *     The former one works for `grace_s` seconds more, and no longer than until the key is rotated again, disabled or
+         *     deleted; without `grace_s` it ends within 5 seconds.
          */
         post: operations["rotateKey"];
         delete?: never;
@@ -220,16 +472,56 @@ export interface paths {
         post?: never;
         /**
          * Delete Credential
-         * @description Delete a credential; no request uses it after 5 seconds.
+         * @description Delete a credential: no request uses it after 5 seconds. It can be restored for 30 days.
          */
         delete: operations["deleteCredential"];
         options?: never;
         head?: never;
         /**
          * Change Credential
-         * @description Change a credential; another secret also lifts a block.
+         * @description Change a credential; another secret, address or option also lifts a block and ends its cool-downs.
          */
         patch: operations["changeCredential"];
+        trace?: never;
+    };
+    "/api/v1/credentials/{credential_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted credential
+         * @description Bring a deleted credential back as it was; requests use it within 5 seconds. 410 once it has been purged.
+         */
+        post: operations["restoreCredential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/{credential_id}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge a deleted credential
+         * @description End a deleted credential and its secret for good, as happens by itself 30 days after its deletion.
+         */
+        post: operations["purgeCredential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/credentials/{credential_id}/test": {
@@ -281,7 +573,7 @@ export interface paths {
         };
         /**
          * Get Health
-         * @description How a credential fared in the last day: half hours, and its last errors.
+         * @description How a credential fared in the last day: half hours, its last errors, and what is left of its plan.
          */
         get: operations["getCredentialHealth"];
         put?: never;
@@ -306,6 +598,28 @@ export interface paths {
          * @description Where a model's name leads, without asking any platform.
          */
         post: operations["resolveModel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/{credential_id}/set-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set an account up at its platform
+         * @description Let Google set an account of `antigravity` up that is not yet: this changes the account there.
+         *
+         *     Takes up to two minutes; the job says how it went.
+         */
+        post: operations["setUpCredential"];
         delete?: never;
         options?: never;
         head?: never;
@@ -340,8 +654,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Logs
-         * @description Requests, newest first; a member's own.
+         * List requests
+         * @description Requests, newest first; a member's own. All filters given must fit a row.
+         *
+         *     With `since` it is a live tail instead: what was stored since, in that order, so that requests which took long
+         *     are not missed.
          */
         get: operations["listLogs"];
         put?: never;
@@ -360,8 +677,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Log
-         * @description One request.
+         * Show a request
+         * @description One request with its attempts; a member's own.
          */
         get: operations["getLog"];
         put?: never;
@@ -372,10 +689,221 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs/{log_id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log Capture
+         * @description Headers and bodies of a request and its answer: what the client sent and got and, for administrators, what
+         *     the platforms were sent and answered. 404 with the reason in `code` where nothing was kept.
+         */
+        get: operations["getLogCapture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description Who changed what, newest first, with the members before and after.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Jobs, newest first; a member's own. They are forgotten 30 days after they have ended.
+         */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask how far a job is
+         * @description One job.
+         */
+        get: operations["getJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch the file that a job made
+         * @description The file, streamed. It is kept for seven days; 410 afterwards.
+         */
+        get: operations["getJobResult"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the settings
+         * @description All settings; `environment` names those that variables of the process decide.
+         */
+        get: operations["getSettings"];
+        /**
+         * Change settings
+         * @description Set what the body names; in force everywhere within 5 seconds. Members left out stay as they are.
+         */
+        put: operations["changeSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the prices
+         * @description The prices in force, or those of an earlier version, with where they are from.
+         *
+         *     Its ETag guards `PUT` against overwriting what somebody else has changed.
+         */
+        get: operations["getPrices"];
+        /**
+         * Set the own prices
+         * @description Replaces all own prices by a new version; in force within five seconds, for requests from then on.
+         *
+         *     What was billed stays as it is: `POST /prices/rerate` computes it anew, with prices that were valid then.
+         */
+        put: operations["putPrices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prices/match": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask which price holds for a model
+         * @description The row that a request for this model is priced by.
+         */
+        get: operations["matchPrice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prices/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the list prices over
+         * @description Puts the list prices of the installed package `genai-prices` in force; nothing is downloaded.
+         *
+         *     Own prices stay, and go before them. With `dry_run` it only says what would change.
+         */
+        post: operations["syncPrices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AlertSettings
+         * @description When webhooks tell of spend.
+         */
+        AlertSettings: {
+            /**
+             * Thresholds
+             * @description Per cent of a budget; each is told once
+             * @default [
+             *       50,
+             *       80,
+             *       100
+             *     ]
+             */
+            thresholds: number[];
+        };
         /**
          * AttemptView
          * @description One try on one credential.
@@ -394,6 +922,275 @@ export interface components {
             ms: number;
             /** Reason */
             reason: string | null;
+        };
+        /**
+         * AuditActor
+         * @description Who acted: a user, or, without an id, a part of the router such as the command line.
+         */
+        AuditActor: {
+            /**
+             * Id
+             * @description The user's id; null where it was not a person
+             */
+            id: string | null;
+            /**
+             * Login
+             * @description The user's login at that time, or the name of what acted
+             * @example admin
+             */
+            login: string;
+        };
+        /**
+         * AuditView
+         * @description One change, as it was made.
+         * @example {
+         *       "action": "key.change",
+         *       "actor": {
+         *         "id": "019a0000-0000-7000-8000-000000000002",
+         *         "login": "admin"
+         *       },
+         *       "after": {
+         *         "enabled": false
+         *       },
+         *       "at": "2026-11-03T09:30:00.000Z",
+         *       "before": {
+         *         "enabled": true
+         *       },
+         *       "client_ip": "203.0.113.7",
+         *       "failed": false,
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "kind": "key",
+         *       "object_id": "019a0000-0000-7000-8000-000000000003"
+         *     }
+         */
+        AuditView: {
+            /**
+             * Id
+             * @description UUIDv7 of the entry
+             */
+            id: string;
+            /**
+             * At
+             * @description When it was made
+             */
+            at: string;
+            actor: components["schemas"]["AuditActor"];
+            /**
+             * Action
+             * @description The kind of object and what was done to it
+             * @example key.change
+             */
+            action: string;
+            /**
+             * Kind
+             * @description The kind of object
+             * @example key
+             */
+            kind: string;
+            /**
+             * Object Id
+             * @description The object; null where there is only one, or none came of it
+             */
+            object_id: string | null;
+            /**
+             * Failed
+             * @description True where it was tried and refused, such as a sign-in with a wrong password
+             */
+            failed: boolean;
+            /**
+             * Before
+             * @description Members as they were; of a change only those that differ
+             */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * After
+             * @description Members as they became; secrets are shown as `(hidden)`
+             */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Client Ip
+             * @description The address it was done from; null for the router itself
+             */
+            client_ip: string | null;
+        };
+        /**
+         * BatchInput
+         * @description One change of many keys; members left out stay as they are. `delete` stands alone.
+         * @example {
+         *       "add_tags": [
+         *         "team-a"
+         *       ],
+         *       "ids": [
+         *         "0199c3a8-7f4e-7d3b-9a51-3c2f1de04b11"
+         *       ]
+         *     }
+         */
+        BatchInput: {
+            /**
+             * Ids
+             * @description Which keys
+             */
+            ids: string[];
+            /**
+             * Delete
+             * @description Delete them
+             * @default false
+             */
+            delete: boolean;
+            /**
+             * Enabled
+             * @description Enable or disable them
+             */
+            enabled?: boolean | null;
+            /**
+             * Add Tags
+             * @description Tags that all of them shall have
+             * @default []
+             */
+            add_tags: string[];
+            /**
+             * Remove Tags
+             * @description Tags that none of them shall have
+             * @default []
+             */
+            remove_tags: string[];
+            /**
+             * Limits
+             * @description The limits of all of them, as of a single key; null lifts all
+             * @example {
+             *       "rpm": 60
+             *     }
+             */
+            limits?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Mapping
+             * @description The mapping of all of them, as of a single key
+             */
+            mapping?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Expires At
+             * @description When all of them end; null: never
+             */
+            expires_at?: string | null;
+        };
+        /**
+         * BatchItem
+         * @description What came of one key.
+         */
+        BatchItem: {
+            /**
+             * Id
+             * @description The key's id
+             */
+            id: string;
+            /**
+             * Result
+             * @description `changed`, `unchanged` or `deleted`
+             * @example changed
+             */
+            result: string;
+            /** @description The key as it is now; null for one that was deleted */
+            key: components["schemas"]["KeyView"] | null;
+        };
+        /**
+         * BatchView
+         * @description What came of a change of many keys, in the order of `ids`.
+         */
+        BatchView: {
+            /**
+             * Items
+             * @description One for each id
+             */
+            items: components["schemas"]["BatchItem"][];
+        };
+        /**
+         * BodyView
+         * @description A body without its content encoding.
+         */
+        BodyView: {
+            /**
+             * Encoding
+             * @description How `content` is written: as it is; one JSON object with `headers` and `payload` for each frame of an AWS event stream, a line each; or in base64, for what is no UTF-8 text
+             * @enum {string}
+             */
+            encoding: "text" | "frames" | "base64";
+            /**
+             * Content
+             * @description Secrets are replaced by `[redacted]`
+             */
+            content: string;
+            /**
+             * Size
+             * @description Bytes of the whole body
+             */
+            size: number;
+            /**
+             * Truncated
+             * @description Whether only its beginning was kept (`CCR_CAPTURE_LIMIT_KB`)
+             */
+            truncated: boolean;
+            /**
+             * Ended
+             * @description Whether the body came to its end; false where it broke off
+             */
+            ended: boolean;
+        };
+        /**
+         * CaptureView
+         * @description What was captured of a request.
+         * @example {
+         *       "at": "2026-11-23T12:00:00Z",
+         *       "expires_at": "2026-11-30T12:00:00Z",
+         *       "id": "019ab1c2-7d3e-7f00-8a11-5b6c7d8e9f01",
+         *       "legs": [
+         *         {
+         *           "body": {
+         *             "content": "{\"model\": \"claude-opus-5-5\", …}",
+         *             "encoding": "text",
+         *             "ended": true,
+         *             "size": 182044,
+         *             "truncated": true
+         *           },
+         *           "content_type": "application/json",
+         *           "headers": [
+         *             {
+         *               "name": "x-api-key",
+         *               "value": "[redacted]"
+         *             }
+         *           ],
+         *           "method": "POST",
+         *           "name": "client_request",
+         *           "url": "http://localhost:3000/proxy/v1/messages"
+         *         }
+         *       ]
+         *     }
+         */
+        CaptureView: {
+            /**
+             * Id
+             * @description The request's id
+             */
+            id: string;
+            /** At */
+            at: string;
+            /**
+             * Expires At
+             * @description When it will be deleted
+             */
+            expires_at: string;
+            /**
+             * Legs
+             * @description In the order in which they began; a member's without the platform's
+             */
+            legs: components["schemas"]["LegView"][];
         };
         /**
          * CostView
@@ -465,7 +1262,7 @@ export interface components {
             weight?: number | null;
             /**
              * Max Concurrency
-             * @description Requests under way at once. Each process of the router counts its own, so that several processes together may have more; null: no bound
+             * @description Requests under way at once, over all processes of the router; null: no bound
              */
             max_concurrency?: number | null;
             /**
@@ -515,7 +1312,7 @@ export interface components {
             weight?: number | null;
             /**
              * Max Concurrency
-             * @description Requests under way at once. Each process of the router counts its own, so that several processes together may have more; null: no bound
+             * @description Requests under way at once, over all processes of the router; null: no bound
              */
             max_concurrency?: number | null;
             /**
@@ -581,6 +1378,24 @@ export interface components {
             created_at: string;
         };
         /**
+         * EnvironmentSetting
+         * @description A setting that the environment decides: it cannot be changed here.
+         */
+        EnvironmentSetting: {
+            /**
+             * Variable
+             * @description The variable that is set
+             * @example FRONTEND_URL
+             */
+            variable: string;
+            /**
+             * Setting
+             * @description What it decides
+             * @example public_url
+             */
+            setting: string;
+        };
+        /**
          * ErrorView
          * @description An error as Anthropic's API shapes it.
          */
@@ -631,6 +1446,61 @@ export interface components {
             message: string;
         };
         /**
+         * GithubAccount
+         * @description The account on GitHub that a user signs in with.
+         */
+        GithubAccount: {
+            /**
+             * Id
+             * @description GitHub's number of the account: it stays, whatever its login becomes
+             */
+            id: number;
+            /**
+             * Login
+             * @description Its login when it was last used here
+             */
+            login: string;
+        };
+        /**
+         * GithubSettings
+         * @description Who may sign in with GitHub: whom any of the lists names.
+         */
+        GithubSettings: {
+            /**
+             * Logins
+             * @description Logins
+             * @default []
+             * @example [
+             *       "octocat"
+             *     ]
+             */
+            logins: string[];
+            /**
+             * Organisations
+             * @description Organisations whose members may
+             * @default []
+             * @example [
+             *       "example"
+             *     ]
+             */
+            organisations: string[];
+            /**
+             * Email Domains
+             * @description Domains of verified e-mail addresses
+             * @default []
+             * @example [
+             *       "example.com"
+             *     ]
+             */
+            email_domains: string[];
+            /**
+             * Approval
+             * @description Whether others may ask, and then wait until an administrator makes them active
+             * @default true
+             */
+            approval: boolean;
+        };
+        /**
          * HalfHour
          * @description Attempts of half an hour; `failed` are those that the platform, not the client, ended.
          */
@@ -643,11 +1513,31 @@ export interface components {
             failed: number;
         };
         /**
+         * HeaderView
+         * @description A header line.
+         */
+        HeaderView: {
+            /**
+             * Name
+             * @description In lower case
+             * @example content-type
+             */
+            name: string;
+            /**
+             * Value
+             * @description Secrets are replaced by `[redacted]`
+             * @example application/json
+             */
+            value: string;
+        };
+        /**
          * HealthView
          * @description How a credential fared in the last day.
          */
         HealthView: {
             state: components["schemas"]["CredentialState"];
+            /** @description Null for platforms that tell nothing of the kind */
+            quota?: components["schemas"]["QuotaView"] | null;
             /**
              * Half Hours
              * @description 48, oldest first
@@ -658,6 +1548,65 @@ export interface components {
              * @description The last ten, newest first
              */
             last_errors: components["schemas"]["FailedAttempt"][];
+        };
+        /**
+         * JobView
+         * @description Work that takes longer than an answer may: ask for it again until its state is `done` or `failed`.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "ended_at": "2026-11-03T09:30:12.000Z",
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "kind": "logs.export",
+         *       "owner_id": "019a0000-0000-7000-8000-000000000002",
+         *       "progress": 1,
+         *       "result_url": "/api/v1/jobs/019a0000-0000-7000-8000-000000000001/result",
+         *       "started_at": "2026-11-03T09:30:01.000Z",
+         *       "state": "done"
+         *     }
+         */
+        JobView: {
+            /**
+             * Id
+             * @description UUIDv7 of the job
+             */
+            id: string;
+            /**
+             * Kind
+             * @description What is done
+             * @example logs.export
+             */
+            kind: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed";
+            /**
+             * Progress
+             * @description From 0 to 1
+             */
+            progress: number;
+            /**
+             * Result Url
+             * @description Where the result is, once it is there; relative to this host
+             */
+            result_url: string | null;
+            /**
+             * Error
+             * @description Why it failed
+             */
+            error: string | null;
+            /**
+             * Owner Id
+             * @description Who asked for it; null: the router itself
+             */
+            owner_id: string | null;
+            /** Created At */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * KeyChanges
@@ -713,7 +1662,10 @@ export interface components {
              *     ]
              */
             allowed_ips?: string[] | null;
-            /** Capture */
+            /**
+             * Capture
+             * @description Of which requests headers and bodies are kept: of none, of those that fail, of all
+             */
             capture?: ("none" | "errors" | "all") | null;
             /** Note */
             note?: string | null;
@@ -772,12 +1724,136 @@ export interface components {
              *     ]
              */
             allowed_ips?: string[] | null;
-            /** Capture */
+            /**
+             * Capture
+             * @description Of which requests headers and bodies are kept: of none, of those that fail, of all
+             */
             capture?: ("none" | "errors" | "all") | null;
             /** Note */
             note?: string | null;
             /** Owner Id */
             owner_id?: string | null;
+        };
+        /**
+         * KeyTestAttempt
+         * @description One try of a test.
+         */
+        KeyTestAttempt: {
+            /**
+             * Platform
+             * @description Where it was sent
+             * @example anthropic
+             */
+            platform: string;
+            /**
+             * Model
+             * @description The model's name there
+             */
+            model: string;
+            /**
+             * Credential
+             * @description The credential's name; null for members and where none was needed
+             */
+            credential: string | null;
+            /**
+             * Outcome
+             * @description What came of it
+             * @example ok
+             */
+            outcome: string;
+            /**
+             * Status
+             * @description The platform's HTTP status, where it gave one
+             */
+            status: number | null;
+            /**
+             * Ms
+             * @description How long it took
+             */
+            ms: number;
+            /**
+             * Reason
+             * @description Why it failed
+             */
+            reason: string | null;
+        };
+        /**
+         * KeyTestInput
+         * @description Which model a client would ask for.
+         * @example {
+         *       "model": "claude-opus-5-5"
+         *     }
+         */
+        KeyTestInput: {
+            /**
+             * Model
+             * @description The name as a client gives it; the key's mapping says where it leads
+             * @default claude-sonnet-5-5
+             */
+            model: string;
+        };
+        /**
+         * KeyTestView
+         * @description How a request for one token went through a key's mapping.
+         */
+        KeyTestView: {
+            /**
+             * Ok
+             * @description Whether a client would have had an answer from a platform
+             */
+            ok: boolean;
+            /**
+             * Http Status
+             * @description What a client would have got
+             */
+            http_status: number | null;
+            /** @description The error a client would have got */
+            error: components["schemas"]["ErrorView"] | null;
+            /**
+             * Rule
+             * @description The mapping's pattern that matched
+             */
+            rule: string | null;
+            /**
+             * Slot
+             * @description The family that was found in the name
+             */
+            slot: string | null;
+            /**
+             * Platform
+             * @description Who answered
+             */
+            platform: string | null;
+            /**
+             * Model
+             * @description The model's name there
+             */
+            model: string | null;
+            /**
+             * Duration Ms
+             * @description From the first to the last byte, routing and limits included
+             */
+            duration_ms: number;
+            /**
+             * Cost
+             * @description USD; null where the model has no price or nothing was used
+             */
+            cost: string | null;
+            /**
+             * Attempts
+             * @description Every try, in order
+             */
+            attempts: components["schemas"]["KeyTestAttempt"][];
+            /**
+             * Warnings
+             * @description Why clients of this key may fare otherwise, such as its being disabled
+             */
+            warnings: string[];
+            /**
+             * Log Id
+             * @description Its row in the request log, of kind `test`
+             */
+            log_id: string;
         };
         /**
          * KeyView
@@ -814,17 +1890,76 @@ export interface components {
             allowed_clients: string[];
             /** Allowed Ips */
             allowed_ips: string[];
-            /** Capture */
-            capture: string;
+            /**
+             * Capture
+             * @description Of which requests headers and bodies are kept, encrypted and without secrets, for `retention.capture_days` days: administrators can read them, the key's owner what the client sent and got
+             * @enum {string}
+             */
+            capture: "none" | "errors" | "all";
             /** Note */
             note: string | null;
             month: components["schemas"]["MonthView"];
+            /**
+             * Warnings
+             * @description Targets of the mapping that answer nobody as things stand
+             */
+            warnings: components["schemas"]["MappingWarning"][];
+            /**
+             * Former Secret Until
+             * @description How long the secret before the last rotation still works; null: it does not
+             */
+            former_secret_until: string | null;
             /** Created At */
             created_at: string;
             /** Last Used At */
             last_used_at: string | null;
             /** Deleted At */
             deleted_at: string | null;
+        };
+        /**
+         * LegView
+         * @description What passed on one leg of a request.
+         */
+        LegView: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "client_request" | "upstream_request" | "upstream_response" | "client_response";
+            /**
+             * Attempt
+             * @description Index in the row's `attempts`; null for the client's legs. One attempt has several pairs of legs where it was repeated, or where an answer went on in a further request
+             */
+            attempt: number | null;
+            /**
+             * Method
+             * @description Of a request
+             * @example POST
+             */
+            method: string | null;
+            /**
+             * Url
+             * @description Of a request; the client's below the public address of this router. Secrets are replaced
+             * @example https://api.anthropic.com/v1/messages?beta=true
+             */
+            url: string | null;
+            /**
+             * Status
+             * @description Of a response
+             * @example 200
+             */
+            status: number | null;
+            /**
+             * Content Type
+             * @example text/event-stream; charset=utf-8
+             */
+            content_type: string | null;
+            /**
+             * Headers
+             * @description In their order
+             */
+            headers: components["schemas"]["HeaderView"][];
+            body: components["schemas"]["BodyView"];
         };
         /**
          * LogView
@@ -887,6 +2022,12 @@ export interface components {
             duration_ms: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptView"][];
+            /**
+             * Capture
+             * @description Whether headers and bodies were kept (`GET /logs/{id}/capture`): `pending` until they are stored, `dropped` where that could not be, `expired` where their time is over
+             * @enum {string}
+             */
+            capture: "none" | "pending" | "stored" | "dropped" | "expired";
         };
         /**
          * LoginInput
@@ -900,6 +2041,47 @@ export interface components {
             username: string;
             /** Password */
             password: string;
+        };
+        /**
+         * MappingWarning
+         * @description A target that answers nobody as things stand.
+         */
+        MappingWarning: {
+            /**
+             * Field
+             * @description Path of the target
+             * @example mapping.opus[0]
+             */
+            field: string;
+            /**
+             * Code
+             * @description `no_credential`, `disabled`, `blocked` or `model_not_served`
+             */
+            code: string;
+            /**
+             * Message
+             * @description What is the matter
+             * @example No credential of kiro is enabled.
+             */
+            message: string;
+        };
+        /**
+         * MatchView
+         * @description Which price holds for a model at a moment.
+         */
+        MatchView: {
+            /** @description null: there is none, the model would be unpriced */
+            price: components["schemas"]["PriceView"] | null;
+            /**
+             * Own
+             * @description Whether it is an own price
+             */
+            own: boolean;
+            /**
+             * Version
+             * @description The version of the prices
+             */
+            version: string;
         };
         /**
          * MeInput
@@ -917,14 +2099,64 @@ export interface components {
         /**
          * MeView
          * @description The user who is signed in.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "email": "ada@example.com",
+         *       "github": {
+         *         "id": 583231,
+         *         "login": "ada"
+         *       },
+         *       "has_password": false,
+         *       "id": "019a0000-0000-7000-8000-000000000002",
+         *       "keys": 2,
+         *       "language": "en",
+         *       "last_seen_at": "2026-11-24T17:02:11.000Z",
+         *       "limits": {
+         *         "spend": {
+         *           "month": "50.00"
+         *         }
+         *       },
+         *       "login": "ada",
+         *       "month": {
+         *         "cost": "12.5",
+         *         "requests": 431
+         *       },
+         *       "name": "Ada Lovelace",
+         *       "role": "member",
+         *       "status": "active",
+         *       "theme": "system"
+         *     }
          */
         MeView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7
+             */
             id: string;
-            /** Login */
+            /**
+             * Login
+             * @description The name to sign in with, and the one others see
+             */
             login: string;
             /** Name */
             name: string | null;
+            /**
+             * Email
+             * @description The mail address; of a GitHub account the verified primary one
+             */
+            email: string | null;
+            /**
+             * Avatar Url
+             * @description A picture
+             */
+            avatar_url: string | null;
+            /** @description Null for one who does not sign in with GitHub */
+            github: components["schemas"]["GithubAccount"] | null;
+            /**
+             * Has Password
+             * @description Whether a password was set
+             */
+            has_password: boolean;
             /**
              * Role
              * @enum {string}
@@ -932,17 +2164,45 @@ export interface components {
             role: "admin" | "member";
             /**
              * Status
+             * @description `pending` waits for an administrator; only `active` may sign in and use keys
              * @enum {string}
              */
             status: "active" | "pending" | "disabled";
-            /** Language */
+            /**
+             * Language
+             * @description Language of the pages, null where none was chosen
+             * @example en
+             */
             language: string | null;
-            /** Theme */
+            /**
+             * Theme
+             * @description Null where none was chosen
+             * @example system
+             */
             theme: string | null;
+            /**
+             * Limits
+             * @description What all keys of this user together may use
+             */
+            limits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Keys
+             * @description How many keys this user has, deleted ones left out
+             */
+            keys: number;
+            /** @description What those keys have used in this calendar month (UTC) */
+            month: components["schemas"]["MonthView"];
             /** Created At */
             created_at: string;
-            /** Last Seen At */
+            /**
+             * Last Seen At
+             * @description The last sign-in
+             */
             last_seen_at: string | null;
+            /** Deleted At */
+            deleted_at: string | null;
             /**
              * Permissions
              * @description Operations of this API that this user may call
@@ -953,6 +2213,49 @@ export interface components {
              * @description Send it as X-CSRF-Token with changing calls that use the cookie
              */
             csrf_token: string;
+        };
+        /**
+         * MemberSettings
+         * @description What members may do for themselves.
+         */
+        MemberSettings: {
+            /**
+             * May Create Keys
+             * @description Whether members make their own keys
+             * @default true
+             */
+            may_create_keys: boolean;
+            /**
+             * Max Keys
+             * @description How many keys a member may have
+             * @default 10
+             */
+            max_keys: number;
+            /**
+             * Allowed Platforms
+             * @description Platforms that members' mappings may name; null: every one
+             */
+            allowed_platforms?: string[] | null;
+            /**
+             * Mapping
+             * @description The mapping of every key that a member makes; null: the member's own choice
+             */
+            mapping?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Limits
+             * @description Limits of a new member over all own keys; `spend` in USD by window (5h, day, week, month, total)
+             * @default {}
+             * @example {
+             *       "spend": {
+             *         "month": "50.00"
+             *       }
+             *     }
+             */
+            limits: {
+                [key: string]: unknown;
+            };
         };
         /**
          * MetaView
@@ -972,7 +2275,7 @@ export interface components {
         };
         /**
          * MonthView
-         * @description What a key has used in this calendar month (UTC).
+         * @description What a key has used in this calendar month (UTC); token counts are not among the requests.
          */
         MonthView: {
             /**
@@ -1029,11 +2332,25 @@ export interface components {
             allowed_clients: string[];
             /** Allowed Ips */
             allowed_ips: string[];
-            /** Capture */
-            capture: string;
+            /**
+             * Capture
+             * @description Of which requests headers and bodies are kept, encrypted and without secrets, for `retention.capture_days` days: administrators can read them, the key's owner what the client sent and got
+             * @enum {string}
+             */
+            capture: "none" | "errors" | "all";
             /** Note */
             note: string | null;
             month: components["schemas"]["MonthView"];
+            /**
+             * Warnings
+             * @description Targets of the mapping that answer nobody as things stand
+             */
+            warnings: components["schemas"]["MappingWarning"][];
+            /**
+             * Former Secret Until
+             * @description How long the secret before the last rotation still works; null: it does not
+             */
+            former_secret_until: string | null;
             /** Created At */
             created_at: string;
             /** Last Used At */
@@ -1046,10 +2363,30 @@ export interface components {
              */
             key: string;
         };
+        /** Page[AuditView] */
+        Page_AuditView_: {
+            /** Items */
+            items: components["schemas"]["AuditView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
         /** Page[CredentialView] */
         Page_CredentialView_: {
             /** Items */
             items: components["schemas"]["CredentialView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /** Page[JobView] */
+        Page_JobView_: {
+            /** Items */
+            items: components["schemas"]["JobView"][];
             /**
              * Next Cursor
              * @description Give it as `cursor` for the next part; null at the end
@@ -1096,6 +2433,26 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[SessionView] */
+        Page_SessionView_: {
+            /** Items */
+            items: components["schemas"]["SessionView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /** Page[UserView] */
+        Page_UserView_: {
+            /** Items */
+            items: components["schemas"]["UserView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
         /**
          * PasswordInput
          * @description A change of the own password.
@@ -1103,7 +2460,10 @@ export interface components {
         PasswordInput: {
             /** Current */
             current: string;
-            /** New */
+            /**
+             * New
+             * @description Twelve characters or more; it ends all other sessions
+             */
             new: string;
         };
         /**
@@ -1162,6 +2522,241 @@ export interface components {
             models: components["schemas"]["PlatformModel"][];
         };
         /**
+         * PriceChangeView
+         * @description The list prices of a model before and after; empty where there are none.
+         */
+        PriceChangeView: {
+            /** Platform */
+            platform: string;
+            /** Model */
+            model: string;
+            /** Before */
+            before: components["schemas"]["PriceView"][];
+            /** After */
+            after: components["schemas"]["PriceView"][];
+            /**
+             * Overridden
+             * @description Whether an own price goes before them
+             */
+            overridden: boolean;
+        };
+        /**
+         * PriceInput
+         * @description An own price: it goes before the list's for every model that its pattern fits, as long as it is valid.
+         * @example {
+         *       "model": "qwen3-coder*",
+         *       "platform": "openai",
+         *       "rates": {
+         *         "cache_read": "0.03",
+         *         "input": "0.30",
+         *         "output": "1.20"
+         *       },
+         *       "source": "Contract of October",
+         *       "valid_from": "2026-11-01T00:00:00Z"
+         *     }
+         */
+        PriceInput: {
+            /**
+             * Platform
+             * @description A platform, or on `openai` the vendor of the credential
+             * @example anthropic
+             * @example deepseek
+             */
+            platform: string;
+            /**
+             * Model
+             * @description A model's name, or a shell-style pattern for whole names; case does not matter
+             */
+            model: string;
+            rates: components["schemas"]["RatesInput"];
+            /**
+             * Valid From
+             * @description Not before this moment; null: ever since
+             */
+            valid_from?: string | null;
+            /**
+             * Valid Until
+             * @description Before this moment; null: for ever
+             */
+            valid_until?: string | null;
+            /**
+             * Hours Utc
+             * @description Only in these hours of a day in UTC, the second one excluded
+             * @example [
+             *       1,
+             *       4
+             *     ]
+             */
+            hours_utc?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Long Over Tokens
+             * @description Above so many tokens of prompt, `long_rates` hold for the whole request
+             */
+            long_over_tokens?: number | null;
+            long_rates?: components["schemas"]["RatesInput"] | null;
+            /** @description In fast mode; without them it is unpriced */
+            fast_rates?: components["schemas"]["RatesInput"] | null;
+            /**
+             * Us Factor
+             * @description Times this where inference in the US was asked for
+             */
+            us_factor?: (number | string) | null;
+            /**
+             * Place Factors
+             * @description Times this elsewhere, by region or geography; `*`: all but `global`
+             * @default {}
+             */
+            place_factors: {
+                [key: string]: number | string;
+            };
+            /**
+             * Web Search Usd
+             * @description USD per 1000 web searches
+             */
+            web_search_usd?: (number | string) | null;
+            /**
+             * Source
+             * @description Where the numbers are from
+             * @default
+             */
+            source: string;
+        };
+        /**
+         * PriceVersionView
+         * @description A version of all prices; each cost names the version that made it.
+         * @example {
+         *       "created_at": "2026-11-25T09:30:00.000Z",
+         *       "id": "genai-prices-0.2.3+builtin-2026-11-23@2026-11-25T09:30:00.000Z",
+         *       "list_version": "genai-prices-0.2.3+builtin-2026-11-23",
+         *       "note": "New contract",
+         *       "source": "admin"
+         *     }
+         */
+        PriceVersionView: {
+            /** Id */
+            id: string;
+            /**
+             * List Version
+             * @description Which list prices it holds, beside own ones
+             */
+            list_version: string;
+            /**
+             * Created At
+             * @description When it came into force; null for the prices of the program itself
+             */
+            created_at: string | null;
+            /**
+             * Source
+             * @description Where it is from: a package, or who edited it; empty for members
+             */
+            source: string;
+            /**
+             * Note
+             * @description Why; null for members
+             */
+            note: string | null;
+        };
+        /**
+         * PriceView
+         * @description A price of one model on one platform, from `valid_from` until before `valid_until`.
+         */
+        PriceView: {
+            /**
+             * Platform
+             * @description A platform, or on `openai` the vendor
+             * @example anthropic
+             */
+            platform: string;
+            /**
+             * Model
+             * @description Of an own price: a pattern
+             * @example claude-sonnet-4-5
+             */
+            model: string;
+            rates: components["schemas"]["RatesView"];
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid Until */
+            valid_until: string | null;
+            /**
+             * Hours Utc
+             * @description Only in these hours of a day in UTC
+             */
+            hours_utc: [
+                number,
+                number
+            ] | null;
+            /**
+             * Long Over Tokens
+             * @description Above so many tokens of prompt, `long_rates` hold
+             */
+            long_over_tokens: number | null;
+            long_rates: components["schemas"]["RatesView"] | null;
+            /** @description In fast mode */
+            fast_rates: components["schemas"]["RatesView"] | null;
+            /**
+             * Us Factor
+             * @description Times this where inference in the US was asked for
+             */
+            us_factor: string | null;
+            /**
+             * Place Factors
+             * @description Times this elsewhere; `*`: all but `global`
+             */
+            place_factors: {
+                [key: string]: string;
+            };
+            /**
+             * Web Search Usd
+             * @description USD per 1000 web searches
+             */
+            web_search_usd: string | null;
+            /**
+             * Source
+             * @description Where the numbers are from
+             */
+            source: string;
+        };
+        /**
+         * PricesInput
+         * @description All own prices, in the order they are looked at: the first that fits and holds counts.
+         */
+        PricesInput: {
+            /** Own */
+            own: components["schemas"]["PriceInput"][];
+            /**
+             * Note
+             * @description Why; kept with the version
+             * @example New contract
+             */
+            note?: string | null;
+        };
+        /**
+         * PricesView
+         * @description One version of the prices: own ones go before the list's.
+         */
+        PricesView: {
+            version: components["schemas"]["PriceVersionView"];
+            /**
+             * Own
+             * @description In the order they are looked at
+             */
+            own: components["schemas"]["PriceView"][];
+            /**
+             * Listed
+             * @description List prices; where several rows of a model hold, the first one counts
+             */
+            listed: components["schemas"]["PriceView"][];
+            /**
+             * Versions
+             * @description The last hundred versions, newest first; none for members
+             */
+            versions: components["schemas"]["PriceVersionView"][];
+        };
+        /**
          * ProblemDocument
          * @description An error (RFC 9457).
          */
@@ -1204,6 +2799,121 @@ export interface components {
             name: string;
         };
         /**
+         * QuotaView
+         * @description What an account's platform tells of its plan, at most ten minutes ago.
+         */
+        QuotaView: {
+            /** Read At */
+            read_at: string;
+            /** Plan */
+            plan: string | null;
+            /** Windows */
+            windows: components["schemas"]["QuotaWindowView"][];
+            /**
+             * Error
+             * @description Why it tells nothing
+             */
+            error: string | null;
+        };
+        /**
+         * QuotaWindowView
+         * @description One thing that the account's platform meters; null where it does not tell.
+         */
+        QuotaWindowView: {
+            /**
+             * Name
+             * @description A resource, or a model
+             * @example Credit
+             */
+            name: string;
+            /**
+             * Left
+             * @description The share that is left, from 0 to 1
+             * @example 0.25
+             */
+            left: number | null;
+            /** Used */
+            used: number | null;
+            /** Limit */
+            limit: number | null;
+            /**
+             * Unit
+             * @description Of `used` and `limit`
+             */
+            unit: string | null;
+            /**
+             * Resets At
+             * @description When it is filled again
+             */
+            resets_at: string | null;
+        };
+        /**
+         * RatesInput
+         * @description USD per million tokens; a class that is left out costs what input costs.
+         */
+        RatesInput: {
+            /**
+             * Input
+             * @description USD per million tokens
+             * @example 2.50
+             */
+            input: number | string;
+            /**
+             * Output
+             * @description USD per million tokens
+             * @example 2.50
+             */
+            output: number | string;
+            /**
+             * Cache Read
+             * @description USD per million tokens
+             */
+            cache_read?: (number | string) | null;
+            /**
+             * Cache Write 5M
+             * @description USD per million tokens
+             */
+            cache_write_5m?: (number | string) | null;
+            /**
+             * Cache Write 1H
+             * @description USD per million tokens
+             */
+            cache_write_1h?: (number | string) | null;
+        };
+        /**
+         * RatesView
+         * @description USD per million tokens; a class without a price of its own costs what input costs.
+         */
+        RatesView: {
+            /**
+             * Input
+             * @description USD per million tokens
+             * @example 3
+             */
+            input: string;
+            /**
+             * Output
+             * @description USD per million tokens
+             * @example 15
+             */
+            output: string;
+            /**
+             * Cache Read
+             * @description USD per million tokens
+             */
+            cache_read: string | null;
+            /**
+             * Cache Write 5M
+             * @description USD per million tokens
+             */
+            cache_write_5m: string | null;
+            /**
+             * Cache Write 1H
+             * @description USD per million tokens
+             */
+            cache_write_1h: string | null;
+        };
+        /**
          * ResolveInput
          * @description A model's name, and the mapping to look it up in: that of a key, or one that is given. Neither: the default.
          */
@@ -1242,16 +2952,175 @@ export interface components {
             targets: components["schemas"]["TargetView"][];
         };
         /**
+         * RetentionSettings
+         * @description How long data is kept.
+         */
+        RetentionSettings: {
+            /**
+             * Rows Days
+             * @description Rows of the request log; null: for ever
+             */
+            rows_days?: number | null;
+            /**
+             * Capture Days
+             * @description Captured bodies
+             * @default 7
+             */
+            capture_days: number;
+        };
+        /**
          * RotateInput
          * @description How to change a secret.
+         * @example {
+         *       "grace_s": 3600
+         *     }
          */
         RotateInput: {
             /**
              * Grace S
-             * @description How long the former secret still works, in seconds
+             * @description How long the former secret still works, in seconds; 0: it ends now
              * @default 0
              */
             grace_s: number;
+        };
+        /**
+         * SessionView
+         * @description A place where somebody is signed in.
+         */
+        SessionView: {
+            /**
+             * Id
+             * @description UUIDv7
+             */
+            id: string;
+            /**
+             * Created At
+             * @description When it was opened
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description When it ends by itself
+             */
+            expires_at: string;
+            /**
+             * User Agent
+             * @description The program, as it names itself
+             */
+            user_agent: string | null;
+            /**
+             * Client Ip
+             * @description The address it was opened from
+             * @example 203.0.113.7
+             */
+            client_ip: string | null;
+            /**
+             * Current
+             * @description Whether this call is part of it
+             */
+            current: boolean;
+        };
+        /**
+         * SettingsChanges
+         * @description Settings; those left out stay as they are, and null puts a default back.
+         * @example {
+         *       "retention": {
+         *         "rows_days": 365
+         *       },
+         *       "time_zone": "Europe/Berlin"
+         *     }
+         */
+        SettingsChanges: {
+            /**
+             * Default Mapping
+             * @description Where slots lead that a key's mapping leaves open; same shape as a key's `mapping`
+             */
+            default_mapping?: {
+                [key: string]: unknown;
+            } | null;
+            github?: components["schemas"]["GithubSettings"] | null;
+            members?: components["schemas"]["MemberSettings"] | null;
+            retention?: components["schemas"]["RetentionSettings"] | null;
+            alerts?: components["schemas"]["AlertSettings"] | null;
+            /**
+             * Time Zone
+             * @description The zone whose days and months statistics count by
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+            /**
+             * Public Url
+             * @description The address people open
+             * @example https://router.example.com
+             */
+            public_url?: string | null;
+        };
+        /**
+         * SettingsView
+         * @description All settings of the installation, with the defaults of those that nobody has set.
+         */
+        SettingsView: {
+            /**
+             * Default Mapping
+             * @description Where slots lead that a key's mapping leaves open
+             */
+            default_mapping: {
+                [key: string]: unknown;
+            };
+            github: components["schemas"]["GithubSettings"];
+            members: components["schemas"]["MemberSettings"];
+            retention: components["schemas"]["RetentionSettings"];
+            alerts: components["schemas"]["AlertSettings"];
+            /**
+             * Time Zone
+             * @example UTC
+             */
+            time_zone: string;
+            /**
+             * Public Url
+             * @description The address people open
+             * @example https://router.example.com
+             */
+            public_url: string;
+            /**
+             * Environment
+             * @description What the environment decides
+             */
+            environment: components["schemas"]["EnvironmentSetting"][];
+        };
+        /**
+         * SyncInput
+         * @description How to take the list over.
+         */
+        SyncInput: {
+            /**
+             * Dry Run
+             * @description Only say what would change
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * SyncView
+         * @description What taking the list over changes, or, on a dry run, would change.
+         */
+        SyncView: {
+            /** Dry Run */
+            dry_run: boolean;
+            /**
+             * List Version
+             * @description The list that is there to be taken over
+             */
+            list_version: string;
+            /**
+             * In Force
+             * @description Whether this list was in force already
+             */
+            in_force: boolean;
+            /** @description The version in force now */
+            version: components["schemas"]["PriceVersionView"];
+            /** Changes */
+            changes: components["schemas"]["PriceChangeView"][];
         };
         /**
          * TargetView
@@ -1353,6 +3222,115 @@ export interface components {
             web_searches: number;
         };
         /**
+         * UserChanges
+         * @description Members of a user; those left out stay as they are.
+         * @example {
+         *       "limits": {
+         *         "rpm": 60
+         *       },
+         *       "status": "active"
+         *     }
+         */
+        UserChanges: {
+            /**
+             * Name
+             * @description Null takes it away
+             */
+            name?: string | null;
+            /**
+             * Email
+             * @description Null takes it away
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * Role
+             * @description `admin` may do everything, `member` sees and manages what is own
+             */
+            role?: ("admin" | "member") | null;
+            /**
+             * Status
+             * @description `active` lets a pending user in; `disabled` ends all sessions at once and stops all keys
+             */
+            status?: ("active" | "pending" | "disabled") | null;
+            /**
+             * Limits
+             * @description Over all keys of this user together: `rpm`, `tpm`, `concurrency`, `queue_s`, `spend` in USD by window and `on_spend`, as a key has them; null lifts all
+             * @example {
+             *       "spend": {
+             *         "month": "50.00"
+             *       }
+             *     }
+             */
+            limits?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Password
+             * @description Write only; ends all sessions. Null: no sign-in by password
+             */
+            password?: string | null;
+        };
+        /**
+         * UserInput
+         * @description A new user.
+         * @example {
+         *       "login": "ada",
+         *       "name": "Ada Lovelace",
+         *       "password": "twelve or more"
+         *     }
+         */
+        UserInput: {
+            /**
+             * Name
+             * @description Null takes it away
+             */
+            name?: string | null;
+            /**
+             * Email
+             * @description Null takes it away
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * Role
+             * @description `admin` may do everything, `member` sees and manages what is own
+             * @default member
+             * @enum {string}
+             */
+            role: "admin" | "member";
+            /**
+             * Status
+             * @description Only `active` users may sign in and use keys
+             * @default active
+             * @enum {string}
+             */
+            status: "active" | "pending" | "disabled";
+            /**
+             * Limits
+             * @description Over all keys of this user together: `rpm`, `tpm`, `concurrency`, `queue_s`, `spend` in USD by window and `on_spend`, as a key has them; null lifts all. Where they are left out, a member has those of the settings (`members.limits`)
+             * @example {
+             *       "spend": {
+             *         "month": "50.00"
+             *       }
+             *     }
+             */
+            limits?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Password
+             * @description Write only. Without one nobody signs in as this user, who can still own keys
+             */
+            password?: string | null;
+            /**
+             * Login
+             * @description Letters, digits and . _ @ -; taken whatever its case. Those who sign in with GitHub need not be made here
+             * @example ada
+             */
+            login: string;
+        };
+        /**
          * UserRef
          * @description A user, in short.
          */
@@ -1363,6 +3341,114 @@ export interface components {
             login: string;
             /** Name */
             name?: string | null;
+        };
+        /**
+         * UserView
+         * @description A user.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "email": "ada@example.com",
+         *       "github": {
+         *         "id": 583231,
+         *         "login": "ada"
+         *       },
+         *       "has_password": false,
+         *       "id": "019a0000-0000-7000-8000-000000000002",
+         *       "keys": 2,
+         *       "language": "en",
+         *       "last_seen_at": "2026-11-24T17:02:11.000Z",
+         *       "limits": {
+         *         "spend": {
+         *           "month": "50.00"
+         *         }
+         *       },
+         *       "login": "ada",
+         *       "month": {
+         *         "cost": "12.5",
+         *         "requests": 431
+         *       },
+         *       "name": "Ada Lovelace",
+         *       "role": "member",
+         *       "status": "active",
+         *       "theme": "system"
+         *     }
+         */
+        UserView: {
+            /**
+             * Id
+             * @description UUIDv7
+             */
+            id: string;
+            /**
+             * Login
+             * @description The name to sign in with, and the one others see
+             */
+            login: string;
+            /** Name */
+            name: string | null;
+            /**
+             * Email
+             * @description The mail address; of a GitHub account the verified primary one
+             */
+            email: string | null;
+            /**
+             * Avatar Url
+             * @description A picture
+             */
+            avatar_url: string | null;
+            /** @description Null for one who does not sign in with GitHub */
+            github: components["schemas"]["GithubAccount"] | null;
+            /**
+             * Has Password
+             * @description Whether a password was set
+             */
+            has_password: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "admin" | "member";
+            /**
+             * Status
+             * @description `pending` waits for an administrator; only `active` may sign in and use keys
+             * @enum {string}
+             */
+            status: "active" | "pending" | "disabled";
+            /**
+             * Language
+             * @description Language of the pages, null where none was chosen
+             * @example en
+             */
+            language: string | null;
+            /**
+             * Theme
+             * @description Null where none was chosen
+             * @example system
+             */
+            theme: string | null;
+            /**
+             * Limits
+             * @description What all keys of this user together may use
+             */
+            limits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Keys
+             * @description How many keys this user has, deleted ones left out
+             */
+            keys: number;
+            /** @description What those keys have used in this calendar month (UTC) */
+            month: components["schemas"]["MonthView"];
+            /** Created At */
+            created_at: string;
+            /**
+             * Last Seen At
+             * @description The last sign-in
+             */
+            last_seen_at: string | null;
+            /** Deleted At */
+            deleted_at: string | null;
         };
     };
     responses: never;
@@ -1499,6 +3585,66 @@ export interface operations {
             };
         };
     };
+    listMySessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SessionView_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    endMySession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getSignInProviders: {
         parameters: {
             query?: never;
@@ -1559,6 +3705,352 @@ export interface operations {
             };
         };
     };
+    changeKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    testKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyTestInput"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyTestView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                /** @description Those with this role */
+                role?: ("admin" | "member") | null;
+                /** @description `pending` is the queue of those who wait */
+                status?: ("active" | "pending" | "disabled") | null;
+                /** @description Part of a login, name or mail address */
+                q?: string | null;
+                /** @description List what was deleted in the last 30 days in place of what is in use */
+                deleted?: boolean;
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserView_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: {
+                /** @description The user who gets the keys; without one they stop */
+                transfer_keys_to?: string | null;
+            };
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    changeUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    restoreUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    purgeUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signOutUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listKeys: {
         parameters: {
             query?: {
@@ -1566,7 +4058,18 @@ export interface operations {
                 cursor?: string | null;
                 /** @description How many at most */
                 limit?: number;
+                /** @description List what was deleted in the last 30 days in place of what is in use */
                 deleted?: boolean;
+                /** @description Part of a name, note, tag, prefix or owner */
+                q?: string | null;
+                /** @description Keys with this tag */
+                tag?: string | null;
+                /** @description A user's id or login */
+                owner?: string | null;
+                /** @description Only enabled, or only disabled keys */
+                enabled?: boolean | null;
+                /** @description Keys whose own mapping names this platform */
+                platform?: string | null;
             };
             header?: never;
             path?: never;
@@ -1733,6 +4236,68 @@ export interface operations {
             };
         };
     };
+    restoreKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    purgeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     rotateKey: {
         parameters: {
             query?: never;
@@ -1777,6 +4342,7 @@ export interface operations {
                 /** @description How many at most */
                 limit?: number;
                 platform?: string | null;
+                /** @description List what was deleted in the last 30 days in place of what is in use */
                 deleted?: boolean;
             };
             header?: never;
@@ -1944,6 +4510,68 @@ export interface operations {
             };
         };
     };
+    restoreCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    purgeCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     testCredential: {
         parameters: {
             query?: never;
@@ -2078,6 +4706,38 @@ export interface operations {
             };
         };
     };
+    setUpCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listPlatforms: {
         parameters: {
             query?: never;
@@ -2111,26 +4771,46 @@ export interface operations {
     listLogs: {
         parameters: {
             query?: {
-                /** @description Not before this moment */
-                from?: string | null;
-                /** @description Before this moment */
-                to?: string | null;
-                key_id?: string | null;
-                user_id?: string | null;
-                platform?: string | null;
-                model?: string | null;
-                credential_id?: string | null;
-                status?: ("ok" | "error" | "aborted" | "limited") | null;
-                kind?: ("messages" | "count_tokens" | "test") | null;
-                session_id?: string | null;
-                stream?: boolean | null;
-                /** @description USD */
-                min_cost?: number | string | null;
-                min_duration_ms?: number | null;
+                /**
+                 * @description For a live tail: what was stored since, oldest first. First the id of a row (the newest you have), then
+                 *     `next_cursor` of the answer before, which then is never null. Rows of the last ten seconds come again: put each in the
+                 *     place of the one with its id. An answer with as many rows as `limit` has more behind it.
+                 */
+                since?: string | null;
                 /** @description next_cursor of the part before */
                 cursor?: string | null;
                 /** @description How many at most */
                 limit?: number;
+                /** @description Begun not before this moment */
+                from?: string | null;
+                /** @description Begun before this moment */
+                to?: string | null;
+                /** @description Id of the API key; give it repeatedly for any of several */
+                key_id?: string[] | null;
+                /** @description Id of the key's owner; for members every id but their own finds nothing; give it repeatedly for any of several */
+                user_id?: string[] | null;
+                /** @description The platform that was asked last; give it repeatedly for any of several */
+                platform?: string[] | null;
+                /** @description The model that was asked last, as that platform names it; give it repeatedly for any of several */
+                model?: string[] | null;
+                /** @description Id of the credential that was used last; for administrators; give it repeatedly for any of several */
+                credential_id?: string[] | null;
+                /** @description How the request ended, or that it is under way; give it repeatedly for any of several */
+                status?: ("running" | "ok" | "error" | "aborted" | "limited")[] | null;
+                /** @description What was asked for; give it repeatedly for any of several */
+                kind?: ("messages" | "count_tokens" | "test")[] | null;
+                /** @description Id of the conversation; give it repeatedly for any of several */
+                session_id?: string[] | null;
+                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                q?: string | null;
+                /** @description USD */
+                min_cost?: number | string | null;
+                /** @description From arrival to the last byte */
+                min_duration_ms?: number | null;
+                /** @description Whether the answer was asked for as a stream */
+                stream?: boolean | null;
+                /** @description Whether it took more than one attempt */
+                retried?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -2177,6 +4857,394 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getLogCapture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                log_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description A user's id or login */
+                actor?: string | null;
+                /** @description Such as `key.change` */
+                action?: string | null;
+                /** @description Kind of object, such as `key` */
+                kind?: string | null;
+                /** @description Changes of this object */
+                object_id?: string | null;
+                /** @description Only what was refused, or only what was done */
+                failed?: boolean | null;
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditView_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobView_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getJobResult: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    changeSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getPrices: {
+        parameters: {
+            query?: {
+                /** @description An older version than the one in force */
+                version?: string | null;
+                /** @description Only prices of this platform */
+                platform?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PricesView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    putPrices: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PricesInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PricesView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    matchPrice: {
+        parameters: {
+            query: {
+                platform: string;
+                model: string;
+                /** @description At this moment; now where it is left out */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MatchView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    syncPrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SyncInput"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncView"];
                 };
             };
             /** @description An error */

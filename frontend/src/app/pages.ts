@@ -1,4 +1,4 @@
-import { KeyRound, ListTree, type LucideIcon } from 'lucide-react';
+import { KeyRound, ListTree, Plug, type LucideIcon } from 'lucide-react';
 import type { Key } from '../i18n';
 
 export interface PageEntry {
@@ -17,6 +17,7 @@ export interface PageEntry {
 export const PAGES: PageEntry[] = [
   { path: '/keys', icon: KeyRound, admin: 'nav.keys', member: 'nav.my_keys', letter: 'k' },
   { path: '/logs', icon: ListTree, admin: 'nav.logs', member: 'nav.my_logs', letter: 'l' },
+  { path: '/platforms', icon: Plug, admin: 'nav.platforms', member: null, letter: 'p', group: true },
 ];
 
 export const pageName = (page: PageEntry, role: string): Key | null => (role === 'admin' ? page.admin : page.member);

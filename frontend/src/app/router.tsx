@@ -51,8 +51,14 @@ const logs = createRoute({
   component: lazyRouteComponent(() => import('../features/logs/LogsPage')),
 });
 
+const platforms = createRoute({
+  getParentRoute: () => shell,
+  path: '/platforms',
+  component: lazyRouteComponent(() => import('../features/platforms/PlatformsPage')),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs])]),
+  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs, platforms])]),
   defaultPreload: 'intent',
   scrollRestoration: true,
   // Search values are plain words in the address: ?status=error, not ?status="error".

@@ -14,7 +14,7 @@ export function CreatedDialog({ created, onClose }: { created: NewKey; onClose: 
   const [asking, setAsking] = useState(false);
   const first = useQuery({
     queryKey: ['logs', 'first', created.id],
-    queryFn: () => data(api.GET('/api/v1/logs', { params: { query: { key_id: created.id, limit: 1 } } })),
+    queryFn: () => data(api.GET('/api/v1/logs', { params: { query: { key_id: [created.id], limit: 1 } } })),
     refetchInterval: (query) => (query.state.data?.items.length ? false : 2000),
   });
   const row = first.data?.items[0];

@@ -27,6 +27,8 @@ export default function LogsPage() {
     [navigate],
   );
 
+  const search = useCallback((q: string) => set({ q }), [set]);
+
   const query = useInfiniteQuery({
     queryKey: ['logs', 'list', narrowing],
     initialPageParam: undefined as string | undefined,
@@ -62,12 +64,7 @@ export default function LogsPage() {
       actions={<Switch shown checked={tail} onChange={setTail} label={t('logs.tail')} />}
     >
       <div className="flex flex-wrap items-center gap-2">
-        <FilterText
-          key={filters.model ?? ''}
-          label={t('logs.filter.model')}
-          value={filters.model ?? ''}
-          onChange={(model) => set({ model })}
-        />
+        <FilterText key={filters.q ?? ''} label={t('logs.search')} value={filters.q ?? ''} onChange={search} />
         <Segments
           label={t('logs.range')}
           value={filters.range ?? 'all'}

@@ -1,6 +1,6 @@
 /** The log's filters as they stand in the address, and as the API takes them. */
 
-export const STATUSES = ['ok', 'error', 'aborted', 'limited'] as const;
+export const STATUSES = ['running', 'ok', 'error', 'aborted', 'limited'] as const;
 export const KINDS = ['messages', 'count_tokens', 'test'] as const;
 export const RANGES = { '1h': 3600, '24h': 86_400, '7d': 604_800 } as const;
 
@@ -47,12 +47,12 @@ export function apiQuery(filters: LogFilters, now: number) {
   const kind = one(KINDS, filters.kind);
   return {
     ...(seconds && { from: new Date(Math.floor(now / 60_000) * 60_000 - seconds * 1000).toISOString() }),
-    ...(status && { status }),
-    ...(kind && { kind }),
-    ...(filters.platform && { platform: filters.platform }),
-    ...(filters.model && { model: filters.model }),
-    ...(filters.key_id && { key_id: filters.key_id }),
-    ...(filters.session_id && { session_id: filters.session_id }),
+    ...(status && { status: [status] }),
+    ...(kind && { kind: [kind] }),
+    ...(filters.platform && { platform: [filters.platform] }),
+    ...(filters.model && { model: [filters.model] }),
+    ...(filters.key_id && { key_id: [filters.key_id] }),
+    ...(filters.session_id && { session_id: [filters.session_id] }),
     ...(filters.q && { q: filters.q }),
     ...(filters.min_duration_ms && { min_duration_ms: Number(filters.min_duration_ms) }),
     ...(filters.min_cost && { min_cost: filters.min_cost }),

@@ -1,7 +1,8 @@
 import { common } from './common';
 import { keys } from './keys';
 import { logs } from './logs';
+import { platforms } from './platforms';
 import { signIn } from './sign_in';
 
 /** Every text of the product; the keys of this object are the source for all other languages. */
-export const en = { ...common, ...signIn, ...keys, ...logs };
+export const en = { ...common, ...signIn, ...keys, ...logs, ...platforms };

@@ -1,5 +1,6 @@
 export const logs = {
   'logs.lead': 'Newest first. Select a row for its timeline, route and cost.',
+  'logs.search': 'Request id, key, model, error',
   'logs.time': 'Time',
   'logs.status': 'Status',
   'logs.key': 'Key',

@@ -2,6 +2,7 @@ import type { Catalogue } from '..';
 import { common } from './common';
 import { keys } from './keys';
 import { logs } from './logs';
+import { platforms } from './platforms';
 import { signIn } from './sign_in';
 
-export const zhCN: Catalogue = { ...common, ...signIn, ...keys, ...logs };
+export const zhCN: Catalogue = { ...common, ...signIn, ...keys, ...logs, ...platforms };

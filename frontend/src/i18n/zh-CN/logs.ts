@@ -2,6 +2,7 @@ import type { logs as english } from '../en/logs';
 
 export const logs: Record<keyof typeof english, string> = {
   'logs.lead': '按时间倒序。选择一行可查看时间线、路由和费用。',
+  'logs.search': '请求 ID、密钥、模型、错误',
   'logs.time': '时间',
   'logs.status': '状态',
   'logs.key': '密钥',
