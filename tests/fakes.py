@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.clock import utc_now
@@ -176,7 +177,7 @@ class FakeConversations:
 class NoLimits:
     """Admits everything."""
 
-    async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+    async def admit(self, request_id: UUID, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
         return None
 
     async def admit_count(self, key: ApiKey) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
+from uuid import UUID
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.captures.legs import Captured
@@ -79,7 +80,7 @@ class Lease:
 class Limiter(Protocol):
     """Limits of keys and their owners, in force over all processes (`product.md` §5)."""
 
-    async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+    async def admit(self, request_id: UUID, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
         """A place for a request that will use about so much; None for a key without limits.
 
         Raises LimitReached; waits up to the key's `queue_s` for a place. Raises StorageAway only where neither Redis

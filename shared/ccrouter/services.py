@@ -240,7 +240,7 @@ class Services:
         """Lets limits of spend hold by the log anew, where the cost of rows has changed."""
         from redis.exceptions import RedisError
 
-        from ccrouter.storage.limits import forget_spend
+        from ccrouter.storage.spending import forget_spend
 
         try:
             forget_spend(self.redis_sync)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -13,8 +14,9 @@ from tests.fakes import a_key
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.access.limits import LimitReached, read_limits
-from ccrouter.clock import utc_now
+from ccrouter.clock import epoch_ms, monotonic_s, utc_now
 from ccrouter.embedded import EmbeddedServices
+from ccrouter.errors import StorageAway
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.metering.record import CallRecord, Cost, encode_record
 from ccrouter.ports import Lease
@@ -22,6 +24,7 @@ from ccrouter.storage import logs
 from ccrouter.storage.crossing import ThreadCrossing
 from ccrouter.storage.limits import RedisLimiter
 from ccrouter.storage.redis import async_redis
+from ccrouter.storage.spending import spends_of
 
 NOTHING = Decimal(0)
 NOBODY = "redis://127.0.0.1:9/0"
@@ -62,7 +65,7 @@ async def outcomes(limiter: RedisLimiter, key: ApiKey, count: int, tokens: int =
 
     async def one() -> Lease | str | None:
         try:
-            return await limiter.admit(key, tokens, NOTHING)
+            return await limiter.admit(uuid7(), key, tokens, NOTHING)
         except LimitReached as error:
             return error.error_code
 
@@ -74,9 +77,9 @@ def leases(found: list[Lease | str | None]) -> list[Lease]:
     return [item for item in found if isinstance(item, Lease)]
 
 
-def logged(engine: Engine, key: ApiKey, total: str) -> None:
-    """A row of this key that cost so much."""
-    record_id, amount = uuid7(), Decimal(total)
+def logged(engine: Engine, key: ApiKey, total: str, lease: Lease | None = None) -> None:
+    """A row of this key that cost so much: of the request with this lease, or of any."""
+    record_id, amount = uuid7() if lease is None else UUID(lease.id), Decimal(total)
     parts = dict.fromkeys(("output", "cache_read", "cache_write", "other"), NOTHING)
     record = CallRecord(
         id=record_id,
@@ -126,12 +129,12 @@ def test_who_may_wait_gets_a_place_in_the_order_of_asking(engine: Engine, embedd
 
     async def test(limiter: RedisLimiter) -> None:
         key = limited({"concurrency": 1, "queue_s": 10})
-        first = await limiter.admit(key, 0, NOTHING)
+        first = await limiter.admit(uuid7(), key, 0, NOTHING)
         assert first is not None
         order: list[int] = []
 
         async def wait(number: int) -> None:
-            lease = await limiter.admit(key, 0, NOTHING)
+            lease = await limiter.admit(uuid7(), key, 0, NOTHING)
             order.append(number)
             assert lease is not None
             await limiter.settle(lease, 0, NOTHING)
@@ -169,7 +172,7 @@ def test_who_leaves_the_queue_stands_in_nobodys_way(engine: Engine, embedded: Em
     async def test(limiter: RedisLimiter) -> None:
         patient = limited({"concurrency": 1, "queue_s": 50})
         (held,) = leases(await outcomes(limiter, patient, 1))
-        waiting = [asyncio.create_task(limiter.admit(patient, 0, NOTHING)) for _ in range(2)]
+        waiting = [asyncio.create_task(limiter.admit(uuid7(), patient, 0, NOTHING)) for _ in range(2)]
         await asyncio.sleep(0.3)
         for task in waiting:
             task.cancel()
@@ -200,7 +203,7 @@ def test_a_place_whose_taker_left_before_it_was_told_is_free_again(
 
         with monkeypatch.context() as patched:
             patched.setattr(limiter, "_ask", ask_slowly)
-            task = asyncio.create_task(limiter.admit(key, 0, NOTHING))
+            task = asyncio.create_task(limiter.admit(uuid7(), key, 0, NOTHING))
             await taken.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -215,7 +218,7 @@ def test_a_place_that_is_asked_for_twice_is_taken_once(engine: Engine, embedded:
     async def test(limiter: RedisLimiter) -> None:
         key = limited({"concurrency": 1, "rpm": 1})
         (lease,) = leases(await outcomes(limiter, key, 1))
-        assert await limiter._ask(limiter._held[lease.id], 0, NOTHING, may_wait=False) == [b"ok"]
+        assert await limiter._ask(limiter._held[lease.id], may_wait=False) == ("ok", 0)
 
     with_limiter(engine, embedded.redis_url, test)
 
@@ -245,12 +248,12 @@ def test_a_budget_begins_with_what_the_log_says_and_ends_when_used_up(
     logged(engine, key, "0.70")
 
     async def test(limiter: RedisLimiter) -> None:
-        lease = await limiter.admit(key, 0, NOTHING)
+        lease = await limiter.admit(uuid7(), key, 0, NOTHING)
         assert lease is not None
-        logged(engine, key, "0.30")
+        logged(engine, key, "0.30", lease)
         await limiter.settle(lease, 10, Decimal("0.30"))
         with pytest.raises(LimitReached, match=r"used up its limit of 1\.00 USD a day") as caught:
-            await limiter.admit(key, 0, NOTHING)
+            await limiter.admit(uuid7(), key, 0, NOTHING)
         assert ("owner" in caught.value.message) == (whose == "owner")
 
     with_limiter(engine, embedded.redis_url, test)
@@ -261,12 +264,206 @@ def test_reservations_count_against_a_budget(engine: Engine, embedded: EmbeddedS
 
     async def test(limiter: RedisLimiter) -> None:
         key = limited({"spend": {"total": "1"}})
-        assert await limiter.admit(key, 0, Decimal("0.60")) is not None
-        assert await limiter.admit(key, 0, Decimal("0.60")) is not None
-        with pytest.raises(LimitReached):
-            await limiter.admit(key, 0, NOTHING)
+        assert await limiter.admit(uuid7(), key, 0, Decimal("0.60")) is not None
+        assert await limiter.admit(uuid7(), key, 0, Decimal("0.60")) is not None
+        with pytest.raises(LimitReached, match="under way") as caught:
+            await limiter.admit(uuid7(), key, 0, NOTHING)
+        # They end, and rarely use all: to wait helps.
+        assert caught.value.error_code == "limit_concurrency"
+        assert dict(caught.value.extra) == {"retry-after": "5"}
 
     with_limiter(engine, embedded.redis_url, test)
+
+
+def test_who_may_wait_waits_for_what_is_reserved(engine: Engine, embedded: EmbeddedServices) -> None:
+    """And is served when a request under way has used less than was reserved for it."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"spend": {"total": "1"}, "queue_s": 10})
+        first = await limiter.admit(uuid7(), key, 0, Decimal(2))
+        assert first is not None
+        waiting = asyncio.create_task(limiter.admit(uuid7(), key, 0, NOTHING))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await limiter.settle(first, 0, Decimal("0.5"))
+        assert await waiting is not None
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_an_owners_budget_sees_what_all_keys_have_under_way(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Two keys in two processes: what one reserves, the other cannot have; what it gives back, it can."""
+
+    async def run() -> None:
+        first = limited(None, spend={"day": "1"})
+        second = msgspec.structs.replace(first, id=str(uuid7()))
+        async with a_limiter(engine, embedded.redis_url) as one, a_limiter(engine, embedded.redis_url) as other:
+            lease = await one.admit(uuid7(), first, 0, Decimal(1))
+            assert lease is not None
+            with pytest.raises(LimitReached, match="owner of this key, ada, has requests under way"):
+                await other.admit(uuid7(), second, 0, NOTHING)
+            logged(engine, first, "0.9", lease)
+            await one.settle(lease, 0, Decimal("0.9"))
+            assert await other.admit(uuid7(), second, 0, Decimal("0.1")) is not None
+            with pytest.raises(LimitReached):
+                await one.admit(uuid7(), first, 0, NOTHING)
+
+    asyncio.run(run())
+
+
+def test_what_a_dead_process_had_reserved_of_an_owners_budget_comes_back(
+    engine: Engine, embedded: EmbeddedServices
+) -> None:
+    """Also where its key is never used again."""
+
+    async def run() -> None:
+        first = limited(None, spend={"day": "1"})
+        second = msgspec.structs.replace(first, id=str(uuid7()))
+        async with a_limiter(engine, embedded.redis_url) as living:
+            async with a_limiter(engine, embedded.redis_url, lease_ms=300) as dying:
+                assert await dying.admit(uuid7(), first, 0, Decimal(1)) is not None
+            assert await outcomes(living, second, 1) == ["limit_concurrency"]
+            await asyncio.sleep(0.4)
+            assert len(leases(await outcomes(living, second, 1))) == 1
+
+    asyncio.run(run())
+
+
+def test_a_window_that_is_read_anew_counts_no_request_twice(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one whose row is there and that is not booked yet, nor one that is booked while the database is read."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"spend": {"day": "1.00"}})
+        recorded, meanwhile = [await limiter.admit(uuid7(), key, 0, NOTHING) for _ in range(2)]
+        assert recorded is not None
+        assert meanwhile is not None
+        (spend,) = limiter._held[recorded.id].spends
+        logged(engine, key, "0.30", recorded)
+        read_sum = limiter._spending._sum
+
+        async def while_read(*args: Any) -> Decimal:
+            logged(engine, key, "0.30", meanwhile)
+            total = await read_sum(*args)
+            await limiter.settle(meanwhile, 0, Decimal("0.30"))
+            return total
+
+        await limiter._redis.ask(lambda redis: redis.hdel(spend.counter, "read"))
+        with monkeypatch.context() as patched:
+            patched.setattr(limiter._spending, "_sum", while_read)
+            await limiter._spending.read_window(spend)
+        await limiter.settle(recorded, 0, Decimal("0.30"))
+        assert await limiter._redis.ask(lambda redis: redis.hget(spend.counter, "sum")) == b"600000000"
+        assert await limiter.admit(uuid7(), key, 0, NOTHING) is not None
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_requests_that_end_while_windows_are_read_are_counted_once(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Many at once in two processes, whose counters are thrown away again and again: in the end the sum is exact."""
+
+    async def run() -> None:
+        key = limited({"spend": {"day": "1000"}})
+        async with a_limiter(engine, embedded.redis_url) as one, a_limiter(engine, embedded.redis_url) as other:
+
+            async def ask(limiter: RedisLimiter) -> None:
+                for _ in range(10):
+                    lease = await limiter.admit(uuid7(), key, 0, Decimal("0.01"))
+                    assert lease is not None
+                    await asyncio.to_thread(logged, engine, key, "0.01", lease)
+                    await limiter.settle(lease, 0, Decimal("0.01"))
+
+            (spend,) = spends_of(key, utc_now())
+            working = asyncio.gather(*(ask(limiter) for limiter in (one, other) for _ in range(4)))
+            while not working.done():
+                await one._redis.ask(lambda redis: redis.hdel(spend.counter, "read"))
+                await asyncio.sleep(0.02)
+            await working
+            assert await one._redis.ask(lambda redis: redis.hget(spend.counter, "sum")) == b"800000000"
+
+    asyncio.run(run())
+
+
+def test_a_limit_that_was_lifted_for_a_while_counts_what_was_spent_meanwhile(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter is read anew after a minute, whatever it says."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited({"spend": {"day": "1.00"}})
+        assert await limiter.admit(uuid7(), key, 0, NOTHING) is not None
+        logged(engine, key, "1.00")
+        assert await limiter.admit(uuid7(), key, 0, NOTHING) is not None
+        monkeypatch.setattr("ccrouter.storage.spending.epoch_ms", lambda: epoch_ms() + 61_000)
+        assert await outcomes(limiter, key, 1) == ["limit_spend"]
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_while_the_database_is_away_counters_are_good_as_they_are(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter that was never read is not made up."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        async def nobody(*_args: Any) -> Decimal:
+            raise StorageAway("away")
+
+        key = limited({"spend": {"day": "1.00"}})
+        lease = await limiter.admit(uuid7(), key, 0, NOTHING)
+        assert lease is not None
+        monkeypatch.setattr(limiter._spending, "_sum", nobody)
+        monkeypatch.setattr("ccrouter.storage.spending.epoch_ms", lambda: epoch_ms() + 61_000)
+        assert await limiter.admit(uuid7(), key, 0, NOTHING) is not None
+        await limiter.settle(lease, 0, Decimal(1))
+        assert await outcomes(limiter, key, 1) == ["limit_spend"]
+        with pytest.raises(StorageAway):
+            await limiter.admit(uuid7(), limited({"spend": {"day": "1.00"}}), 0, NOTHING)
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_a_booking_that_redis_refuses_is_not_repeated_for_ever(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something of another kind stands in its place; other keys are limited as before."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key, other = limited({"tpm": 1000}), limited({"rpm": 1})
+        lease = await limiter.admit(uuid7(), key, 0, NOTHING)
+        assert lease is not None
+        tokens = limiter._held[lease.id].names()[1]
+        await limiter._redis.ask(lambda redis: redis.set(tokens, "odd"))
+        await limiter.settle(lease, 10, NOTHING)
+        assert "Redis refuses a command" in caplog.text
+        assert len(limiter._unsettled) == 1
+        assert len(leases(await outcomes(limiter, other, 2))) == 1
+        monkeypatch.setattr("ccrouter.storage.limits.monotonic_s", lambda: monotonic_s() + 121)
+        await limiter._book_waiting()
+        assert limiter._unsettled == []
+
+    with_limiter(engine, embedded.redis_url, test)
+
+
+def test_what_runs_takes_its_place_again_when_redis_has_lost_it(engine: Engine, embedded: EmbeddedServices) -> None:
+    """Redis was started anew, or was away when the request came; one that has ended takes none."""
+
+    async def run() -> None:
+        key = limited({"concurrency": 1})
+        async with (
+            a_limiter(engine, embedded.redis_url, lease_ms=400) as limiter,
+            a_limiter(engine, embedded.redis_url) as other,
+        ):
+            (lease,) = leases(await outcomes(limiter, key, 1))
+            names = limiter._held[lease.id].leases()
+            await limiter._redis.ask(lambda redis: redis.delete(*names))
+            await asyncio.sleep(0.25)
+            assert await outcomes(other, key, 1) == ["limit_concurrency"]
+            await limiter.settle(lease, 0, NOTHING)
+            assert len(leases(await outcomes(other, key, 1))) == 1
+
+    asyncio.run(run())
 
 
 def test_a_booking_that_comes_twice_counts_once(engine: Engine, embedded: EmbeddedServices) -> None:
@@ -274,13 +471,13 @@ def test_a_booking_that_comes_twice_counts_once(engine: Engine, embedded: Embedd
     key = limited({"spend": {"day": "1.00"}})
 
     async def test(limiter: RedisLimiter) -> None:
-        lease = await limiter.admit(key, 0, NOTHING)
+        lease = await limiter.admit(uuid7(), key, 0, NOTHING)
         assert lease is not None
         held = limiter._held[lease.id]
-        logged(engine, key, "0.60")
+        logged(engine, key, "0.60", lease)
         await limiter.settle(lease, 0, Decimal("0.60"))
         assert await limiter._book(held, 0, Decimal("0.60"))
-        assert await limiter.admit(key, 0, NOTHING) is not None
+        assert await limiter.admit(uuid7(), key, 0, NOTHING) is not None
 
     with_limiter(engine, embedded.redis_url, test)
 
@@ -288,14 +485,15 @@ def test_a_booking_that_comes_twice_counts_once(engine: Engine, embedded: Embedd
 def test_a_budget_that_only_warns_lets_everything_pass(
     engine: Engine, embedded: EmbeddedServices, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said in the log."""
+    """It is said in the log, once for a window."""
 
     async def test(limiter: RedisLimiter) -> None:
         key = limited({"spend": {"day": "0"}, "on_spend": "warn"})
-        assert await limiter.admit(key, 0, NOTHING) is not None
+        for _ in range(3):
+            assert await limiter.admit(uuid7(), key, 0, Decimal(5)) is not None
 
     with_limiter(engine, embedded.redis_url, test)
-    assert "it only warns" in caplog.text
+    assert caplog.text.count("it only warns") == 1
 
 
 def test_spend_above_a_limit_that_warns_is_counted_on(engine: Engine, embedded: EmbeddedServices) -> None:
@@ -304,12 +502,12 @@ def test_spend_above_a_limit_that_warns_is_counted_on(engine: Engine, embedded: 
     async def test(limiter: RedisLimiter) -> None:
         warned = limited({"spend": {"day": "1"}, "on_spend": "warn"})
         for _ in range(3):
-            lease = await limiter.admit(warned, 0, NOTHING)
+            lease = await limiter.admit(uuid7(), warned, 0, NOTHING)
             assert lease is not None
             await limiter.settle(lease, 0, Decimal(1))
         with pytest.raises(LimitReached):
             await limiter.admit(
-                msgspec.structs.replace(warned, limits=read_limits({"spend": {"day": "3"}})), 0, NOTHING
+                uuid7(), msgspec.structs.replace(warned, limits=read_limits({"spend": {"day": "3"}})), 0, NOTHING
             )
 
     with_limiter(engine, embedded.redis_url, test)
@@ -323,7 +521,7 @@ def test_what_redis_could_not_take_is_booked_before_the_process_ends(
     async def run() -> None:
         key = limited({"spend": {"day": "1"}})
         async with a_limiter(engine, embedded.redis_url) as ending, a_limiter(engine, embedded.redis_url) as other:
-            lease = await ending.admit(key, 0, NOTHING)
+            lease = await ending.admit(uuid7(), key, 0, NOTHING)
             assert lease is not None
 
             async def nothing(*_args: Any) -> None:
@@ -334,24 +532,74 @@ def test_what_redis_could_not_take_is_booked_before_the_process_ends(
                 await ending.settle(lease, 0, Decimal(1))
             await ending.close()
             with pytest.raises(LimitReached):
-                await other.admit(key, 0, NOTHING)
+                await other.admit(uuid7(), key, 0, NOTHING)
 
     asyncio.run(run())
 
 
-def test_without_redis_budgets_hold_by_the_log_and_nothing_else_is_counted(engine: Engine) -> None:
-    """The proxy goes on; what it can still know it still enforces."""
+def test_without_redis_budgets_hold_by_the_log(engine: Engine) -> None:
+    """With what this process has under way."""
 
     async def test(limiter: RedisLimiter) -> None:
-        key = limited({"rpm": 1, "concurrency": 1, "spend": {"day": "1.00"}})
-        for _ in range(3):
-            assert await limiter.admit(key, 0, NOTHING) is not None
         spender = limited({"spend": {"day": "1.00"}})
         logged(engine, spender, "1.00")
-        with pytest.raises(LimitReached):
-            await limiter.admit(spender, 0, NOTHING)
+        assert await outcomes(limiter, spender, 1) == ["limit_spend"]
+        key = limited({"spend": {"day": "1.00"}})
+        assert await limiter.admit(uuid7(), key, 0, Decimal(1)) is not None
+        assert await outcomes(limiter, key, 1) == ["limit_concurrency"]
 
     with_limiter(engine, NOBODY, test)
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({"rpm": 2}, "limit_rpm"), ({"tpm": 200}, "limit_tpm"), ({"concurrency": 2}, "limit_concurrency")],
+)
+def test_without_redis_each_process_counts_by_itself(engine: Engine, limits: dict[str, Any], code: str) -> None:
+    """What is not known of the others is not made up."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        key = limited(limits)
+        found = await outcomes(limiter, key, 3, tokens=100)
+        assert len(leases(found)) == 2
+        assert found[2] == code
+        for lease in leases(found):
+            await limiter.settle(lease, 100, NOTHING)
+        again = await outcomes(limiter, key, 1)
+        assert (len(leases(again)) == 1) == (code == "limit_concurrency")
+
+    with_limiter(engine, NOBODY, test)
+
+
+def test_sums_read_without_redis_are_not_kept_for_ever(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand at most; the oldest makes room."""
+    monkeypatch.setattr("ccrouter.storage.spending._REMEMBERED", 3)
+
+    async def test(limiter: RedisLimiter) -> None:
+        for _ in range(5):
+            assert await limiter.admit(uuid7(), limited({"spend": {"day": "1.00"}}), 0, NOTHING) is not None
+        assert len(limiter._spending._from_log) == 3
+
+    with_limiter(engine, NOBODY, test)
+
+
+def test_many_who_find_a_counter_cold_cost_one_query(
+    engine: Engine, embedded: EmbeddedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each process."""
+
+    async def test(limiter: RedisLimiter) -> None:
+        asked, read_sum = [], limiter._spending._sum
+
+        async def counted(*args: Any) -> Decimal:
+            asked.append(args)
+            return await read_sum(*args)
+
+        monkeypatch.setattr(limiter._spending, "_sum", counted)
+        assert len(leases(await outcomes(limiter, limited({"spend": {"day": "1"}}), 50))) == 50
+        assert len(asked) == 1
+
+    with_limiter(engine, embedded.redis_url, test)
 
 
 def test_token_counts_have_their_own_limit(engine: Engine, embedded: EmbeddedServices) -> None:
@@ -359,7 +607,8 @@ def test_token_counts_have_their_own_limit(engine: Engine, embedded: EmbeddedSer
 
     async def test(limiter: RedisLimiter) -> None:
         key = limited({"rpm": 1})
-        await asyncio.gather(*(limiter.admit_count(key) for _ in range(600)))
+        for _ in range(12):
+            await asyncio.gather(*(limiter.admit_count(key) for _ in range(50)))
         with pytest.raises(LimitReached, match="600 token counts a minute"):
             await limiter.admit_count(key)
         assert len(leases(await outcomes(limiter, key, 1))) == 1
@@ -371,7 +620,7 @@ def test_a_key_without_limits_costs_no_command(engine: Engine) -> None:
     """Redis is not even asked."""
 
     async def test(limiter: RedisLimiter) -> None:
-        assert await limiter.admit(limited(), 0, NOTHING) is None
+        assert await limiter.admit(uuid7(), limited(), 0, NOTHING) is None
         assert limiter._scripts == {}
 
     with_limiter(engine, NOBODY, test)

@@ -1,12 +1,13 @@
 """The shared token estimate on requests whose true counts vendors publish (sources: docs/platforms.md)."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ccrouter.messages.estimate import estimate_input
+from ccrouter.messages.estimate import estimate_input, roughly
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text()
 
@@ -67,3 +68,32 @@ def test_the_document_leaves_no_published_count_out() -> None:
     """Nor adds one that is not computed here."""
     section = DOCUMENT.partition("## How good the estimate is\n")[2]
     assert set(re.findall(r"^\| ([^|]+?) \| \d+ \|", section, re.MULTILINE)) == set(PUBLISHED)
+
+
+def body_with(source: dict[str, Any]) -> bytes:
+    """A request whose only message is a text of 400 characters and something of this source."""
+    content = [{"type": "text", "text": "word " * 80}, {"type": "image", "source": source}]
+    return json.dumps({"model": "m", "messages": [{"role": "user", "content": content}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("source", "least", "most"),
+    [
+        ({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" + "A" * 4_000_000}, 1_650, 1_800),
+        ({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0x" + "A" * 680_000}, 20_050, 20_250),
+        ({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo"}, 100, 200),
+        ({"type": "text", "media_type": "text/plain", "data": "more words " * 4_000}, 11_050, 11_200),
+    ],
+    ids=["image", "pdf", "tiny image", "text"],
+)
+def test_a_reservation_counts_media_by_their_kind_and_not_by_their_bytes(
+    source: dict[str, Any], least: int, most: int
+) -> None:
+    """Base64 of four megabytes is no million tokens; a text that is called data is text."""
+    assert least <= roughly(body_with(source)) <= most
+
+
+def test_a_reservation_counts_every_image() -> None:
+    """Wherever it stands."""
+    image = {"type": "base64", "media_type": "image/png", "data": "A" * 100_000}
+    assert roughly(body_with(image) * 3) == pytest.approx(roughly(body_with(image)) * 3, abs=3)

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.fakes import (
@@ -253,7 +254,7 @@ def test_a_place_is_given_back_although_the_task_ends_while_the_record_is_writte
     class Counted(NoLimits):
         settled: list[Lease] = []  # noqa: RUF012 - of this test alone
 
-        async def admit(self, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
+        async def admit(self, request_id: UUID, key: ApiKey, tokens: int, cost: Decimal) -> Lease | None:
             return Lease("lease")
 
         async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:

@@ -11,6 +11,7 @@ from ccrouter.errors import NO_RETRY, ApiError
 
 WINDOWS = ("5h", "day", "week", "month", "total")
 """Windows of spend limits, in UTC: blocks of five hours, calendar days, weeks from Monday, months, for ever."""
+_WORDS = {"5h": "in 5 hours", "day": "a day", "week": "a week", "month": "a month", "total": "in total"}
 COUNTS_PER_MINUTE = 600
 """The limit of `count_tokens`, which counts against no other (Claude Code sends 25 at once)."""
 NANO = Decimal(10**9)
@@ -132,12 +133,25 @@ def throttled(what: str, key_name: str, limit: int, wait_s: float) -> LimitReach
     )
 
 
+def reserved(whose: str, window: str, limit: Decimal, wait_s: float) -> LimitReached:
+    """The answer where what is left of a spend limit is reserved for requests under way: they end, and rarely use all.
+
+    It is a throttle by what runs at a time, not a used-up limit: clients shall wait and ask again.
+    """
+    wait = min(59, max(1, -int(-wait_s // 1)))
+    return LimitReached(
+        f"{whose} has requests under way that may use up the limit of {limit} USD {_WORDS[window]}; "
+        f"try again in {wait} s.",
+        extra=(("retry-after", str(wait)),),
+        error_code="limit_concurrency",
+    )
+
+
 def spent(whose: str, window: str, limit: Decimal, resets_at: datetime | None) -> LimitReached:
     """The answer for a used-up spend limit; `whose` is «the key «laptop»» or its owner."""
     when = f"It resets at {resets_at:%Y-%m-%d %H:%M} UTC." if resets_at else "It does not reset by itself."
-    words = {"total": "in total"}.get(window, "in 5 hours" if window == "5h" else f"a {window}")
     return LimitReached(
-        f"{whose} has used up its limit of {limit} USD {words}. {when} An administrator can raise it.",
+        f"{whose} has used up its limit of {limit} USD {_WORDS[window]}. {when} An administrator can raise it.",
         extra=NO_RETRY,
         error_code="limit_spend",
     )

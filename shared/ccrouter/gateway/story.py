@@ -16,15 +16,13 @@ from ccrouter.gateway.call import Call
 from ccrouter.gateway.capturing import Capture
 from ccrouter.gateway.outcomes import Outcomes
 from ccrouter.gateway.turns import Turns
+from ccrouter.messages.estimate import roughly
 from ccrouter.metering.rating import prompt_cost
 from ccrouter.platforms.contract import COUNT_TOKENS, Ask
 from ccrouter.ports import Outside, Reply
 from ccrouter.routing.mapping import resolve
 from ccrouter.routing.plan import Candidate, Line, plan
 from ccrouter.routing.pool import all_full
-
-_BYTES_PER_TOKEN = 4
-"""For the reservation under a key's limits; what was used is booked in its place at the end."""
 
 _log = logging.getLogger("ccrouter.gateway")
 
@@ -148,9 +146,9 @@ class Gateway:
             await self._outside.limits.admit_count(key)
             return
         began_s = monotonic_s()
-        tokens = len(ask.request.body) // _BYTES_PER_TOKEN
+        tokens = roughly(ask.request.body)
         cost = prompt_cost(tokens, first.target.platform, first.target.model, call.record.at, call.prices)
-        call.lease = await self._outside.limits.admit(key, tokens, cost)
+        call.lease = await self._outside.limits.admit(call.record.id, key, tokens, cost)
         if call.lease is not None:
             call.record.timings.queue_ms = round((monotonic_s() - began_s) * 1000)
 

@@ -7,6 +7,7 @@ near, since clients compact a conversation by it. How near it comes is measured 
 import base64
 import binascii
 import math
+import re
 import struct
 from typing import Any
 
@@ -17,6 +18,10 @@ _PER_MESSAGE = 4
 _SMALLEST_IMAGE = 256
 _UNKNOWN_IMAGE = 1_600
 """What Claude counts for an image at its largest useful size; for images whose size cannot be read."""
+_TOKENS_PER_PAGE = 2_000
+"""A page of a PDF has some 1,500 to 3,000 tokens."""
+_BYTES_PER_PAGE = 68_000
+"""Files of text have roughly 50 kB a page, in base64 a third more."""
 
 
 def estimate_text(text: str) -> float:
@@ -81,8 +86,7 @@ def _document(block: dict[str, Any]) -> float:
     if source.get("type") == "content":
         return head + _content(source.get("content"))
     data = source.get("data")
-    # A page of a PDF has some 1,500 to 3,000 tokens; files of text have roughly 50 kB a page.
-    return head + 2_000 * max(1, (len(data) if isinstance(data, str) else 0) // 68_000)
+    return head + _TOKENS_PER_PAGE * max(1, (len(data) if isinstance(data, str) else 0) // _BYTES_PER_PAGE)
 
 
 def _image(source: Any) -> float:
@@ -128,3 +132,28 @@ def _text_of(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(_text_of(block.get("text")) for block in value if isinstance(block, dict))
     return ""
+
+
+_BYTES_PER_TOKEN = 4
+_MEDIA = re.compile(rb'"data"\s*:\s*"')
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\\]{512}")
+_PDF = b"JVBER"
+
+
+def roughly(body: bytes) -> int:
+    """About how many tokens a request's bytes have, without reading them as JSON.
+
+    For reservations: what was used takes its place at the end. Text counts by its length, media by their kind: their
+    base64 would count many times what they are.
+    """
+    text, media, at = len(body), 0, 0
+    while found := _MEDIA.search(body, at):
+        begin = found.end()
+        at = begin
+        if _BASE64.match(body, begin):
+            # What is base64 for so long is so to its end.
+            at = max(begin, body.find(b'"', begin))
+            text -= at - begin
+            pages = max(1, (at - begin) // _BYTES_PER_PAGE)
+            media += _TOKENS_PER_PAGE * pages if body.startswith(_PDF, begin) else _UNKNOWN_IMAGE
+    return text // _BYTES_PER_TOKEN + media

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from ccrouter.messages.usage import Usage
 from ccrouter.metering.record import Attempt, CallRecord, Cost, Timings
-from ccrouter.storage.rollups import NEEDED_COLUMNS, adding
+from ccrouter.storage.rollups import COUNTED_KINDS, NEEDED_COLUMNS, adding
 from ccrouter.storage.rows import uuid_of
 from ccrouter.storage.tables import request_log, usage_hours
 
@@ -104,18 +104,29 @@ def _spent_by(
 
 
 def spent_since(
-    engine: Engine, since: datetime | None, *, key_id: str | None = None, user_id: str | None = None
+    engine: Engine,
+    since: datetime | None,
+    *,
+    key_id: str | None = None,
+    user_id: str | None = None,
+    without: Sequence[str] = (),
 ) -> Decimal:
-    """What a key or a user has cost since a full hour (None: ever, also by rows that are gone), in USD, exactly."""
-    sums = usage_hours.c
-    query = select(func.coalesce(func.sum(sums.cost), 0))
-    query = (
-        query.where(sums.key_id == uuid_of(key_id)) if key_id else query.where(sums.user_id == uuid_of(user_id or ""))
+    """What a key or a user has cost since a full hour (None: ever, also by rows that are gone), in USD, exactly.
+
+    Requests with the ids of `without` are left out, whether they are in the log already or not.
+    """
+    sums, log = usage_hours.c, request_log.c
+    column, whose = ("key_id", key_id) if key_id else ("user_id", user_id or "")
+    total = select(func.coalesce(func.sum(sums.cost), 0)).where(sums[column] == uuid_of(whose))
+    left_out = select(func.coalesce(func.sum(log.cost_total), 0)).where(
+        log.id.in_([uuid_of(item) for item in without]), log[column] == uuid_of(whose), log.kind.in_(COUNTED_KINDS)
     )
     if since is not None:
-        query = query.where(sums.hour >= since)
+        total, left_out = total.where(sums.hour >= since), left_out.where(log.at >= since)
+    # In one statement, so that both see the same rows.
+    both = select(total.scalar_subquery() - left_out.scalar_subquery()) if without else total
     with engine.connect() as connection:
-        return Decimal(connection.execute(query).scalar_one())
+        return Decimal(connection.execute(both).scalar_one())
 
 
 def _without_nul(value: Any) -> Any:

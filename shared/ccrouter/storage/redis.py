@@ -68,16 +68,23 @@ class OptionalRedis:
 
     async def ask(self, call: Callable[["redis.asyncio.Redis"], Awaitable[T]]) -> T | None:
         """What the call answers; None when Redis is away. Says so in the log once a minute."""
-        from redis.exceptions import RedisError
+        from redis.exceptions import RedisError, ResponseError
 
         if monotonic_s() < self._alone_until:
             return None
         try:
             async with asyncio.timeout(_ANSWER_S):
                 return await call(self._client)
+        except ResponseError as error:
+            # It answers, but not this question: whoever asks others shall not do without.
+            self._say(f"Redis refuses a command ({error}); going on without its answer")
+            return None
         except (RedisError, OSError, TimeoutError) as error:
             self._alone_until = monotonic_s() + _LEFT_ALONE_S
-            if self._said_at is None or monotonic_s() - self._said_at > _SAID_EVERY_S:
-                self._said_at = monotonic_s()
-                _log.warning("Redis does not answer (%s); going on without it", type(error).__name__)
+            self._say(f"Redis does not answer ({type(error).__name__}); going on without it")
             return None
+
+    def _say(self, words: str) -> None:
+        if self._said_at is None or monotonic_s() - self._said_at > _SAID_EVERY_S:
+            self._said_at = monotonic_s()
+            _log.warning("%s", words)

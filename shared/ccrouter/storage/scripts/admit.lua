@@ -1,35 +1,30 @@
 -- Admits a request or says which limit stands against it; all or nothing, in one step.
--- KEYS: requests (zset id -> ms), tokens (hash second -> count), slots (zset id -> end of lease in ms),
---       reserved (hash id -> "tokens:nano"), waiting (zset id -> first asked, ms), polled (hash id -> last asked, ms),
---       then one counter of nano dollars per spend limit.
--- ARGV: now ms, id, lease ms, rpm, tpm, concurrency (0: none), tokens to reserve, nano to reserve, may wait (1/0),
---       then the limit of each spend counter in nano.
--- Answers {"ok"}, {"cold", number of the counter}, {"spend", number}, {"rpm"|"tpm"|"concurrency", ms to wait}.
+-- KEYS: of the key: requests (zset id -> ms), tokens (hash second -> count), slots, reserved, waiting (zset id -> first
+--       asked, ms), polled (hash id -> last asked, ms); of its owner: slots, reserved; then one counter for each spend
+--       limit (hash: sum in nano dollars, read: when the database was read, ms).
+-- ARGV: now ms, id, lease ms, rpm, tpm, concurrency (0: none), tokens and nano to reserve, may wait (1/0), since when
+--       (ms) a counter must have been read; then for each counter its limit in nano, and 1 for one of the owner's.
+-- Answers {"ok"}, {"cold", number of the counter}, {"spend", number}, {"held", number}: used up with what is reserved,
+-- {"rpm"|"tpm"|"concurrency", ms to wait}.
 local now, id, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local rpm, tpm, most = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local rpm, tpm, most, since = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[10])
 
--- Leases that ended belong to processes that died: their slots and reservations come back.
-for _, gone in ipairs(redis.call("ZRANGEBYSCORE", KEYS[3], "-inf", now)) do
-  redis.call("HDEL", KEYS[4], gone)
-  redis.call("ZREM", KEYS[3], gone)
-end
+end_leases(KEYS[3], KEYS[4], now)
+end_leases(KEYS[7], KEYS[8], now)
 
 -- Asked once more because the answer was lost on its way: the place is held already.
 if redis.call("HEXISTS", KEYS[4], id) == 1 then return {"ok"} end
 
-local held_tokens, held_nano = 0, 0
-if tpm > 0 or #ARGV > 9 then
-  for _, value in ipairs(redis.call("HVALS", KEYS[4])) do
-    local tokens, nano = value:match("^(%d+):(%d+)$")
-    held_tokens, held_nano = held_tokens + tonumber(tokens), held_nano + tonumber(nano)
-  end
+local held
+for number = 1, #KEYS - 8 do
+  local counter = redis.call("HMGET", KEYS[8 + number], "sum", "read")
+  if not counter[1] or tonumber(counter[2] or 0) < since then return {"cold", number} end
+  local sum, limit = tonumber(counter[1]), tonumber(ARGV[9 + 2 * number])
+  if sum >= limit then return {"spend", number} end
+  local reserved = ARGV[10 + 2 * number] == "1" and KEYS[8] or KEYS[4]
+  if sum + tonumber(redis.call("HGET", reserved, "#nano") or 0) >= limit then held = held or number end
 end
-
-for number = 1, #KEYS - 6 do
-  local settled = redis.call("GET", KEYS[6 + number])
-  if not settled then return {"cold", number} end
-  if tonumber(settled) + held_nano >= tonumber(ARGV[9 + number]) then return {"spend", number} end
-end
+if held then return {"held", held} end
 
 if rpm > 0 then
   redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now - 60000)
@@ -40,7 +35,7 @@ if rpm > 0 then
 end
 
 if tpm > 0 then
-  local used, first = held_tokens, nil
+  local used, first = tonumber(redis.call("HGET", KEYS[4], "#tokens") or 0), nil
   local seconds = redis.call("HGETALL", KEYS[2])
   for at = 1, #seconds, 2 do
     local second = tonumber(seconds[at])
@@ -83,8 +78,6 @@ if rpm > 0 then
   redis.call("ZADD", KEYS[1], now, id)
   redis.call("PEXPIRE", KEYS[1], 61000)
 end
-redis.call("ZADD", KEYS[3], now + lease, id)
-redis.call("HSET", KEYS[4], id, ARGV[7] .. ":" .. ARGV[8])
-redis.call("PEXPIRE", KEYS[3], 86400000)
-redis.call("PEXPIRE", KEYS[4], 86400000)
+take(KEYS[3], KEYS[4], id, now + lease, ARGV[7], ARGV[8])
+take(KEYS[7], KEYS[8], id, now + lease, ARGV[7], ARGV[8])
 return {"ok"}

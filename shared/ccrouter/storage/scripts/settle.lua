@@ -2,18 +2,21 @@
 -- KEYS: as for admit.lua; without counters nothing is booked.
 -- ARGV: now ms, id, tokens, nano.
 local now, id = tonumber(ARGV[1]), ARGV[2]
-redis.call("ZREM", KEYS[3], id)
-local known = redis.call("HDEL", KEYS[4], id) == 1
+local known = let_go(KEYS[3], KEYS[4], id)
+let_go(KEYS[7], KEYS[8], id)
 if not known then
   redis.call("ZREM", KEYS[5], id)
   redis.call("HDEL", KEYS[6], id)
 end
-for at = 7, #KEYS do
+for at = 9, #KEYS do
+  local counter = redis.call("HMGET", KEYS[at], "sum", "mark")
   if not known then
     -- Booked before, or its lease ended: the window is read from the database anew.
-    redis.call("DEL", KEYS[at])
-  elseif redis.call("EXISTS", KEYS[at]) == 1 then
-    redis.call("INCRBY", KEYS[at], ARGV[4])
+    redis.call("HDEL", KEYS[at], "read")
+  else
+    if counter[1] then redis.call("HINCRBY", KEYS[at], "sum", ARGV[4]) end
+    -- Whoever reads the database now has left this request out, and adds it from here.
+    if counter[2] and tonumber(counter[2]) >= now then redis.call("HSET", KEYS[at], "b:" .. id, ARGV[4]) end
   end
 end
 if known and tonumber(ARGV[3]) > 0 then
