@@ -1,4 +1,4 @@
-import { KeyRound, ListTree, Plug, type LucideIcon } from 'lucide-react';
+import { History, KeyRound, ListTree, Plug, Settings, Users, type LucideIcon } from 'lucide-react';
 import type { Key } from '../i18n';
 
 export interface PageEntry {
@@ -18,6 +18,9 @@ export const PAGES: PageEntry[] = [
   { path: '/keys', icon: KeyRound, admin: 'nav.keys', member: 'nav.my_keys', letter: 'k' },
   { path: '/logs', icon: ListTree, admin: 'nav.logs', member: 'nav.my_logs', letter: 'l' },
   { path: '/platforms', icon: Plug, admin: 'nav.platforms', member: null, letter: 'p', group: true },
+  { path: '/users', icon: Users, admin: 'nav.users', member: null, group: true },
+  { path: '/audit', icon: History, admin: 'nav.audit', member: null },
+  { path: '/settings', icon: Settings, admin: 'nav.settings', member: null },
 ];
 
 export const pageName = (page: PageEntry, role: string): Key | null => (role === 'admin' ? page.admin : page.member);

@@ -57,8 +57,26 @@ const platforms = createRoute({
   component: lazyRouteComponent(() => import('../features/platforms/PlatformsPage')),
 });
 
+const users = createRoute({
+  getParentRoute: () => shell,
+  path: '/users',
+  component: lazyRouteComponent(() => import('../features/users/UsersPage')),
+});
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('../features/audit/AuditPage')),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('../features/settings/SettingsPage')),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs, platforms])]),
+  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs, platforms, users, audit, settings])]),
   defaultPreload: 'intent',
   scrollRestoration: true,
   // Search values are plain words in the address: ?status=error, not ?status="error".

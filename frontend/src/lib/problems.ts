@@ -32,3 +32,9 @@ export function fieldWords(error: unknown, t: Translate): Record<string, string>
     ]),
   );
 }
+
+/** A failure as the states of a page show it. */
+export const described = (t: Translate) => (error: unknown) => ({
+  message: wordsOf(error, t),
+  requestId: error instanceof ApiError ? error.requestId : null,
+});

@@ -5,6 +5,7 @@ export { Confirm } from './Confirm';
 export { CopyBlock, CopyButton } from './Copy';
 export { Dialog, Sheet } from './Dialog';
 export { Checkbox, Field, Input, PasswordInput, SearchInput, TextArea } from './Field';
+export { ListStates } from './ListStates';
 export { Menu, type MenuEntry } from './Menu';
 export { Meter } from './Meter';
 export { Card, Page } from './Page';

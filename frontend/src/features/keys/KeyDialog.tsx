@@ -6,7 +6,7 @@ import { moment } from '../../lib/format';
 import { fieldWords } from '../../lib/problems';
 import { Button, Confirm, Dialog, Field, Input, Notice, say, Select, TextArea } from '../../ui';
 import { bodyOf, formErrors, formOf, type KeyForm } from './form';
-import { MappingEditor } from './MappingEditor';
+import { MappingEditor } from '../mapping/MappingEditor';
 
 interface Props {
   /** The key to edit; none: a new one is made, like `like` where given. */

@@ -34,7 +34,7 @@ import { useKeyActions } from './actions';
 import { Connect } from './Connect';
 import { CreatedDialog } from './CreatedDialog';
 import { KeyDialog } from './KeyDialog';
-import { chainWords, readMapping } from './mapping';
+import { chainWords, readMapping } from '../mapping/mapping';
 import { RotateDialog } from './RotateDialog';
 
 type Open = { what: 'create' | 'edit' | 'copy' | 'config' | 'rotate' | 'delete'; key?: ApiKey } | null;

@@ -1,7 +1,7 @@
 /** What the key dialog edits, and the body it becomes. */
 import type { ApiKey, Schema } from '../../api/client';
 import type { Translate } from '../../i18n';
-import { readMapping, writeMapping, type EditedMapping } from './mapping';
+import { readMapping, writeMapping, type EditedMapping } from '../mapping/mapping';
 
 export interface KeyForm {
   name: string;

@@ -1,8 +1,9 @@
 import { common } from './common';
 import { keys } from './keys';
 import { logs } from './logs';
+import { people } from './people';
 import { platforms } from './platforms';
 import { signIn } from './sign_in';
 
 /** Every text of the product; the keys of this object are the source for all other languages. */
-export const en = { ...common, ...signIn, ...keys, ...logs, ...platforms };
+export const en = { ...common, ...signIn, ...keys, ...logs, ...platforms, ...people };
