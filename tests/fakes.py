@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ccrouter.access.keys import ApiKey
+from ccrouter.access.standing import Standing
 from ccrouter.clock import utc_now
 from ccrouter.credentials.kinds import Credential
 from ccrouter.errors import InvalidRequest, StorageAway, StreamBroken, UpstreamTimeout
@@ -185,6 +186,9 @@ class NoLimits:
 
     async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:
         """Nothing is booked."""
+
+    async def standing(self, key: ApiKey) -> Standing:
+        return Standing(None, None, None, [], "all")
 
 
 def outside(directory: "FakeDirectory", upstream: "ScriptedUpstream", log: "ListLog") -> Outside:

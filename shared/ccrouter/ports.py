@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ccrouter.access.keys import ApiKey
+from ccrouter.access.standing import Standing
 from ccrouter.captures.legs import Captured
 from ccrouter.credentials.kinds import Credential
 from ccrouter.http import Headers, HttpRequest
@@ -92,6 +93,9 @@ class Limiter(Protocol):
 
     async def settle(self, lease: Lease, tokens: int, cost: Decimal) -> None:
         """Gives the place back and books what was used. Never raises."""
+
+    async def standing(self, key: ApiKey) -> Standing:
+        """What the key and its owner have used of their limits. Raises StorageAway."""
 
 
 class CallLog(Protocol):

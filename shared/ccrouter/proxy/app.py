@@ -21,12 +21,13 @@ from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.record import CallRecord
 from ccrouter.networks import Network, client_address
 from ccrouter.platforms.contract import COUNT_TOKENS, MESSAGES, Ask
-from ccrouter.ports import Captures, Directory, RefusalCap
+from ccrouter.ports import Captures, Directory, Limiter, RefusalCap
 from ccrouter.proxy.body import ClientGone, check_content_type, read_body
 from ccrouter.proxy.caller import cut, said, shown_secrets
 from ccrouter.proxy.captured import ClientSide
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
+from ccrouter.proxy.usage import usage_document
 
 _log = logging.getLogger("ccrouter.proxy")
 
@@ -36,6 +37,7 @@ CheckReady = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
 _PROBES = frozenset({"/", "/proxy", "/proxy/", "/proxy/api/hello"})
 _OPERATIONS = {"/v1/messages": MESSAGES, "/v1/messages/count_tokens": COUNT_TOKENS}
 _MODELS = "/v1/models"
+_USAGE = "/v1/usage"
 
 
 class ProxyApp:
@@ -45,6 +47,7 @@ class ProxyApp:
         self,
         gateway: Gateway,
         directory: Directory,
+        limits: Limiter,
         refusal_cap: RefusalCap,
         check_ready: CheckReady,
         captures: Captures,
@@ -54,6 +57,7 @@ class ProxyApp:
     ) -> None:
         self._gateway = gateway
         self._directory = directory
+        self._limits = limits
         self._refusal_cap = refusal_cap
         self._check_ready = check_ready
         self._captures = captures
@@ -87,7 +91,9 @@ class ProxyApp:
         if operation is not None and method == "POST":
             await self._serve_messages(scope, receive, reply, operation)
         elif method == "GET" and (inner == _MODELS or inner.startswith(f"{_MODELS}/")):
-            await self._serve_models(scope, reply, inner)
+            await self._serve(scope, reply, lambda key: self._models(key, scope, inner))
+        elif method == "GET" and inner == _USAGE:
+            await self._serve(scope, reply, self._usage)
         else:
             await self._refuse_unknown(scope, reply, allowed="POST" if operation is not None else None)
 
@@ -157,16 +163,13 @@ class ProxyApp:
         reply.watch()
         await gateway.answer(call, Ask(operation, request, headers, query, key.id, call.conversation), key, reply)
 
-    async def _serve_models(self, scope: Scope, reply: AsgiReply, inner: str) -> None:
+    async def _serve(self, scope: Scope, reply: AsgiReply, answer: Callable[[ApiKey], Awaitable[bytes]]) -> None:
+        """An address that has no rows and asks no platform."""
         headers = decode_headers(scope["headers"])
         try:
             key = await self._authenticate(headers)
             key.check_caller(self._client_address(scope, headers), said(headers, "user-agent"))
-            models = models_of(key, await self._directory.routing())
-            if inner == _MODELS:
-                body = list_page(models, scope["query_string"].decode("latin-1"))
-            else:
-                body = one_model(models, inner.removeprefix(f"{_MODELS}/"))
+            body = await answer(key)
         except ApiError as error:
             await _refuse(reply, error)
             return
@@ -178,6 +181,15 @@ class ProxyApp:
             await _refuse(reply, router_fault())
             return
         await _bytes(reply, 200, body, "GET")
+
+    async def _models(self, key: ApiKey, scope: Scope, inner: str) -> bytes:
+        models = models_of(key, await self._directory.routing())
+        if inner == _MODELS:
+            return list_page(models, scope["query_string"].decode("latin-1"))
+        return one_model(models, inner.removeprefix(f"{_MODELS}/"))
+
+    async def _usage(self, key: ApiKey) -> bytes:
+        return usage_document(key, await self._limits.standing(key), utc_now())
 
     async def _refuse_unknown(self, scope: Scope, reply: AsgiReply, allowed: str | None) -> None:
         path = scope["path"]

@@ -29,6 +29,7 @@ def create_proxy_app(services: Services) -> ProxyApp:
     return ProxyApp(
         services.gateway,
         services.directory,
+        services.limits,
         services.refusal_cap,
         services.check_ready,
         services.captures,

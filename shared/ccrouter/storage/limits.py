@@ -18,6 +18,7 @@ from uuid import UUID
 
 from ccrouter.access.keys import ApiKey
 from ccrouter.access.limits import COUNTS_PER_MINUTE, reserved, throttled
+from ccrouter.access.standing import Standing
 from ccrouter.clock import epoch_ms, monotonic_s, utc_now
 from ccrouter.errors import StorageAway
 from ccrouter.ids import uuid7
@@ -26,6 +27,7 @@ from ccrouter.storage.crossing import ThreadCrossing
 from ccrouter.storage.own_counts import OwnCounts
 from ccrouter.storage.redis import OptionalRedis
 from ccrouter.storage.spending import Spend, Spending, limits_of, nano, of_key, of_owner, spends_of
+from ccrouter.storage.standing import Counts, counts_in_redis, standing_of
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -147,6 +149,25 @@ class RedisLimiter:
         if not await self._book(held, tokens, cost):
             self._unsettled.append((monotonic_s(), held, tokens, cost))
             self._keep_leases()
+
+    async def standing(self, key: ApiKey) -> Standing:
+        """What the key and its owner have used of their limits. Raises StorageAway."""
+        spends, now = await self._spending.by_windows(key), epoch_ms()
+        found = await self._redis.ask(lambda redis: counts_in_redis(redis, key, now))
+        if found is None:
+            mine = [item for item in self._held.values() if item.key.owner_id == key.owner_id]
+            of_this = [item for item in mine if item.key.id == key.id]
+            reserved_tokens = sum(item.tokens for item in of_this)
+            requests, tokens = self._own.of_last_minute(key)
+            found = Counts(
+                requests=requests,
+                tokens=reserved_tokens + tokens,
+                under_way=len(of_this),
+                reserved=sum(item.nano for item in of_this),
+                reserved_of_owner=sum(item.nano for item in mine),
+                counted_by="process",
+            )
+        return standing_of(key, found, spends)
 
     async def close(self) -> None:
         """Stops renewing, and tries once more to book; places of requests that still run come back within a minute."""

@@ -25,11 +25,7 @@ class OwnCounts:
     def stands_against(self, key: ApiKey, under_way: int, reserved_tokens: int) -> tuple[str, float] | None:
         """Which limit does, and for how many seconds it will."""
         limits, now = key.limits, monotonic_s()
-        requests, tokens = self._of(self._requests, key.id), self._of(self._tokens, key.id)
-        while requests and requests[0] <= now - _MINUTE_S:
-            requests.popleft()
-        while tokens and tokens[0][0] <= now - _MINUTE_S:
-            tokens.popleft()
+        requests, tokens = self._lately(key, now)
         if limits.rpm is not None and len(requests) >= limits.rpm:
             return "rpm", requests[-limits.rpm] + _MINUTE_S - now
         if limits.tpm is not None and reserved_tokens + sum(count for _, count in tokens) >= limits.tpm:
@@ -37,6 +33,11 @@ class OwnCounts:
         if limits.concurrency is not None and under_way >= limits.concurrency:
             return "concurrency", 1.0
         return None
+
+    def of_last_minute(self, key: ApiKey) -> tuple[int, int]:
+        """Requests and tokens."""
+        requests, tokens = self._lately(key, monotonic_s())
+        return len(requests), sum(count for _, count in tokens)
 
     def begin(self, key: ApiKey) -> None:
         """One more request."""
@@ -50,6 +51,14 @@ class OwnCounts:
         """Redis counts again."""
         self._requests.clear()
         self._tokens.clear()
+
+    def _lately(self, key: ApiKey, now: float) -> tuple[deque[float], deque[tuple[float, int]]]:
+        requests, tokens = self._of(self._requests, key.id), self._of(self._tokens, key.id)
+        while requests and requests[0] <= now - _MINUTE_S:
+            requests.popleft()
+        while tokens and tokens[0][0] <= now - _MINUTE_S:
+            tokens.popleft()
+        return requests, tokens
 
     @staticmethod
     def _of(by_key: "dict[str, deque[T]]", key_id: str) -> "deque[T]":

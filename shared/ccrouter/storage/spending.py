@@ -15,11 +15,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from ccrouter.access.keys import ApiKey
-from ccrouter.access.limits import NANO, Limits, spent, window_bounds
+from ccrouter.access.limits import NANO, WINDOWS, Limits, spent, window_bounds
+from ccrouter.access.standing import Spent
 from ccrouter.clock import epoch_ms, monotonic_s, utc_now
 from ccrouter.errors import StorageAway
 from ccrouter.storage.crossing import ThreadCrossing
-from ccrouter.storage.logs import spent_since
+from ccrouter.storage.logs import spent_by_windows, spent_since
 
 if TYPE_CHECKING:
     import redis
@@ -102,6 +103,7 @@ class Spending:
         self._run = run
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._from_log: OrderedDict[str, tuple[float, Decimal]] = OrderedDict()
+        self._by_windows: OrderedDict[str, tuple[float, tuple[Limits, Limits], list[Spent]]] = OrderedDict()
         self._said: OrderedDict[tuple[str, datetime | None], None] = OrderedDict()
         self._alone_until = 0.0
 
@@ -125,6 +127,42 @@ class Spending:
             await self._once(f"log:{spend.counter}", lambda: self._remember(spend))
             known = self._from_log[spend.counter]
         return known[1]
+
+    async def by_windows(self, key: ApiKey) -> list[Spent]:
+        """What the key has spent in each window, and its owner where that is limited, at most 5 s ago.
+
+        From the database: there a request counts before it is booked in Redis. Raises StorageAway.
+        """
+        known = self._by_windows.get(key.id)
+        if known is None or monotonic_s() - known[0] > _FRESH_S or known[1] != (key.limits, key.owner_limits):
+            found = [*await self._windows(key, key.limits), *await self._windows(key, key.owner_limits, by_owner=True)]
+            known = (monotonic_s(), (key.limits, key.owner_limits), found)
+            _bounded(self._by_windows, key.id, known)
+        return known[2]
+
+    async def _windows(self, key: ApiKey, limits: Limits, *, by_owner: bool = False) -> list[Spent]:
+        windows = [window for window in WINDOWS if window in limits.spend or not by_owner]
+        if not windows:
+            return []
+        now = utc_now()
+        bounds = [window_bounds(window, now) for window in windows]
+        whose = {"user_id": key.owner_id} if by_owner else {"key_id": key.id}
+        totals = await self._crossing.run_within(
+            _READ_WITHIN_S, spent_by_windows, self._engine, [begin for begin, _ in bounds], **whose
+        )
+        return [
+            Spent(
+                of_owner=by_owner,
+                window=window,
+                limit=limits.spend.get(window),
+                on_spend=limits.on_spend,
+                spent=total,
+                reserved=Decimal(0),
+                begins_at=begin,
+                resets_at=end,
+            )
+            for window, total, (begin, end) in zip(windows, totals, bounds, strict=True)
+        ]
 
     def refuse_or_warn(self, key: ApiKey, spend: Spend) -> None:
         """Raises LimitReached for a used-up limit; where it only warns, says so in the log once for each window."""
