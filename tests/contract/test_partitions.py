@@ -25,7 +25,7 @@ from ccrouter.services import Services
 from ccrouter.storage import logs, partitions, settings
 from ccrouter.storage.engine import make_engine
 from ccrouter.storage.partitions import Month, month_of, months_from
-from ccrouter.storage.rollups import differences
+from ccrouter.storage.totals import differences
 from ccrouter.worker.log_months import keep_months
 
 VERSIONS = Path(logs.__file__).parent / "migrations" / "versions"

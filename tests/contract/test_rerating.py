@@ -16,7 +16,7 @@ from ccrouter.metering.prices import PriceRow, PriceTable, Rates
 from ccrouter.metering.record import CallRecord, encode_record
 from ccrouter.storage import logs, rerating
 from ccrouter.storage.rerating import RerateFilters
-from ccrouter.storage.rollups import differences
+from ccrouter.storage.totals import differences
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = RerateFilters(since=NOON, until=NOON + timedelta(days=1))

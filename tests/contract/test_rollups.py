@@ -17,8 +17,9 @@ from ccrouter.messages.usage import Usage
 from ccrouter.metering.record import CallRecord, Cost, encode_record
 from ccrouter.storage import logs
 from ccrouter.storage.migrations.versions import r0005_hourly_sums
-from ccrouter.storage.rollups import LATENCY_BOUNDS_MS, differences
+from ccrouter.storage.rollups import LATENCY_BOUNDS_MS
 from ccrouter.storage.tables import usage_hours
+from ccrouter.storage.totals import differences
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEYS = [str(uuid7()) for _ in range(3)]

@@ -29,8 +29,8 @@ from ccrouter.storage.journal import Journal, left_by_the_dead
 from ccrouter.storage.log_filters import LogFilters
 from ccrouter.storage.outbox import Outbox
 from ccrouter.storage.redis import async_redis, sync_redis
-from ccrouter.storage.rollups import differences
 from ccrouter.storage.running import DIED, Running, under_way
+from ccrouter.storage.totals import differences
 from ccrouter.worker.reconciliation import reconcile
 
 NO_REDIS = "redis://127.0.0.1:1"

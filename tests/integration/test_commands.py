@@ -39,7 +39,7 @@ def anyhow(request: pytest.FixtureRequest, installation: Installation) -> Iterat
 
 
 def test_every_command_works_with_and_without_a_running_router(anyhow: Installation) -> None:
-    """Make, list, disable; add, list, test; migrate; sync prices; describe the API."""
+    """Make, list, disable; add, list, test; migrate; sync prices; check totals; describe the API."""
     made = anyhow.run("keys", "create", "laptop", "--mapping", _TO_SANDBOX)
     assert exports_in(made.stdout).keys() == {
         "ANTHROPIC_BASE_URL",
@@ -59,6 +59,7 @@ def test_every_command_works_with_and_without_a_running_router(anyhow: Installat
 
     assert anyhow.run("migrate").stdout == "nothing to apply\n"
     assert " in force" in anyhow.run("prices", "sync").stdout
+    assert "rows and sums are equal" in anyhow.run("check-totals").stdout
     assert json_of(anyhow.run("openapi"))["openapi"].startswith("3.")
 
 

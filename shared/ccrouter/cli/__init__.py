@@ -16,6 +16,7 @@ _COMMANDS = {
     "keys": ("ccrouter.cli.keys", "keys"),
     "credentials": ("ccrouter.cli.credentials", "credentials"),
     "prices": ("ccrouter.cli.prices", "prices"),
+    "check-totals": ("ccrouter.cli.totals", "check_totals"),
     "openapi": ("ccrouter.cli.openapi", "openapi"),
 }
 

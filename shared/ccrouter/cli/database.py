@@ -47,14 +47,14 @@ def reach_database() -> Iterator[Settings]:
 
 
 @contextmanager
-def open_database() -> "Iterator[tuple[Engine, Settings]]":
-    """An engine on that database. Raises StorageAway when it does not answer."""
+def open_database(*, patient: bool = False) -> "Iterator[tuple[Engine, Settings]]":
+    """An engine on that database; a `patient` one waits for long answers. Raises StorageAway when it is away."""
     from ccrouter.storage.crossing import away_named
     from ccrouter.storage.engine import make_engine, ping
 
     with reach_database() as settings:
         url = settings.database_url or ""
-        engine = make_engine(url, pool_size=1)
+        engine = make_engine(url, pool_size=1, patient=patient)
         try:
             with _placed(url):
                 away_named(ping)(engine)

@@ -17,18 +17,18 @@ _RECYCLE_S = 300
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
-def make_engine(url: str, *, pool_size: int = 5) -> Engine:
+def make_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engine:
     """The engine for a `postgres://` or `postgresql://` URL; it connects at the first use.
 
-    At most `pool_size` connections; 0 keeps none open between uses and waits for each answer as long as it takes (for
-    migrations). A statement of any other has ten seconds. TLS is used and verified unless
+    At most `pool_size` connections; 0 keeps none open between uses, for migrations. That one, and a `patient` one, wait
+    for each answer as long as it takes; a statement of any other has ten seconds. TLS is used and verified unless
     the host is this machine or the URL says `sslmode=disable`. Raises SettingsError for a URL that cannot work.
     """
     driver_url, connect_args = _read_url(url)
     if pool_size == 0:
-        patient = create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
-        event.listen(patient, "connect", _wait_for_answers)
-        return patient
+        without_pool = create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
+        event.listen(without_pool, "connect", _wait_for_answers)
+        return without_pool
     engine = create_engine(
         driver_url,
         poolclass=QueuePool,
@@ -41,6 +41,8 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         connect_args=connect_args,
     )
     event.listen(engine, "connect", _send_at_once)
+    if patient:
+        event.listen(engine, "connect", _wait_for_answers)
     return engine
 
 

@@ -7,12 +7,7 @@ changes stored rows changes the sums in the same transaction, rows first.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Engine, text
-
-from ccrouter.ids import uuid7
 from ccrouter.storage.tables import ROLLUP_KEY, request_log, usage_hours
 
 LATENCY_BOUNDS_MS = (
@@ -30,7 +25,7 @@ _TOKENS = (
 )
 COST_ITEMS = ("input", "output", "cache_read", "cache_write", "other")
 _BOUNDS = f"ARRAY[{', '.join(map(str, LATENCY_BOUNDS_MS))}]::bigint[]"
-_MEASURES = {
+MEASURES = {
     "requests": "count(*)",
     "ok": "count(*) FILTER (WHERE status = 'ok')",
     "errors": "count(*) FILTER (WHERE status = 'error')",
@@ -49,7 +44,7 @@ _MEASURES = {
 }
 """How each column of the sums is made from rows."""
 
-_COUNTED = tuple(name for name in _MEASURES if name != "latency_buckets")
+_COUNTED = tuple(name for name in MEASURES if name != "latency_buckets")
 _BUCKETS_ADDED = ", ".join(
     f"usage_hours.latency_buckets[{number}] + excluded.latency_buckets[{number}]"
     for number in range(1, len(LATENCY_BOUNDS_MS) + 2)
@@ -65,7 +60,7 @@ NEEDED_COLUMNS: Sequence[str] = tuple(column.name for column in request_log.colu
 def summed(source: str) -> str:
     """A query for the sums of rows; `source` names a table or a common table expression, or is a query in brackets."""
     key = ", ".join(ROLLUP_KEY)
-    measures = ", ".join(f"{expression} AS {name}" for name, expression in _MEASURES.items())
+    measures = ", ".join(f"{expression} AS {name}" for name, expression in MEASURES.items())
     kinds = ", ".join(f"'{kind}'" for kind in COUNTED_KINDS)
     # The hour is cut in UTC whatever the session's time zone is: half-hour zones would cut elsewhere.
     return (
@@ -81,7 +76,7 @@ def adding(source: str) -> str:
     key = ", ".join(ROLLUP_KEY)
     changed = ", ".join(f"{name} = usage_hours.{name} + excluded.{name}" for name in _COUNTED)
     return (
-        f"INSERT INTO usage_hours ({key}, {', '.join(_MEASURES)}) {summed(source)} ORDER BY {key} "
+        f"INSERT INTO usage_hours ({key}, {', '.join(MEASURES)}) {summed(source)} ORDER BY {key} "
         f"ON CONFLICT ({key}) DO UPDATE SET {changed}, latency_buckets = ARRAY[{_BUCKETS_ADDED}]"
     )
 
@@ -98,7 +93,7 @@ def adding_costs(source: str) -> str:
         "unpriced": "-count(*) FILTER (WHERE cost_state = 'unpriced')",
     }
     none = {name: f"array_fill(0, ARRAY[{len(LATENCY_BOUNDS_MS) + 1}])" if name == "latency_buckets" else "0"
-            for name in _MEASURES}  # fmt: skip
+            for name in MEASURES}  # fmt: skip
     values = none | more
     changed = ", ".join(f"{name} = usage_hours.{name} + excluded.{name}" for name in more)
     return (
@@ -108,38 +103,5 @@ def adding_costs(source: str) -> str:
     )
 
 
-_MADE_WITHIN = timedelta(hours=1)
-"""An id and the moment of its row are made together; so far apart they are not even where a clock was set meanwhile."""
-_ROWS = (
-    f"(SELECT {', '.join(NEEDED_COLUMNS)} FROM request_log "  # noqa: S608 - names of this module's own columns
-    "WHERE id >= :first AND id < :last AND at >= :since AND at < :until)"
-)
-_FROM_ROWS = summed(_ROWS)
-_STORED = f"SELECT {', '.join((*ROLLUP_KEY, *_MEASURES))} FROM usage_hours WHERE hour >= :since AND hour < :until"  # noqa: S608
-_DIFFERENCES = text(
-    f"SELECT 'rows' AS says, d.* FROM ({_FROM_ROWS} EXCEPT {_STORED}) AS d UNION ALL "  # noqa: S608
-    f"SELECT 'sums' AS says, d.* FROM ({_STORED} EXCEPT {_FROM_ROWS}) AS d ORDER BY {', '.join(ROLLUP_KEY)}, says"
-)
-
-
-def differences(engine: Engine, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Where rows and sums of these hours disagree: what each of them `says`, `rows` or `sums`; empty where they agree.
-
-    Both are read in one statement, so that requests which end meanwhile make no difference.
-    """
-    with engine.connect() as connection:
-        found = connection.execute(_DIFFERENCES, _period(since, until)).mappings().all()
-    return [dict(row) for row in found]
-
-
-def _period(since: datetime, until: datetime) -> dict[str, Any]:
-    return {
-        "since": since,
-        "until": until,
-        "first": uuid7(since - _MADE_WITHIN),
-        "last": uuid7(until + _MADE_WITHIN),
-    }
-
-
-if {column.name for column in usage_hours.columns} != {*ROLLUP_KEY, *_MEASURES}:
+if {column.name for column in usage_hours.columns} != {*ROLLUP_KEY, *MEASURES}:
     raise AssertionError("usage_hours has columns that nobody fills")
