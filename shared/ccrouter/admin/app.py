@@ -25,6 +25,7 @@ from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
 from ccrouter.admin.set_up_routes import set_up_routes
 from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
+from ccrouter.admin.stat_routes import stat_routes
 from ccrouter.admin.user_routes import user_routes
 from ccrouter.config import Settings
 
@@ -73,6 +74,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         job_routes(needs),
         settings_routes(needs),
         price_routes(needs),
+        stat_routes(needs),
     ):
         api.include_router(routes)
     app.include_router(api)

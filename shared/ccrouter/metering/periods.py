@@ -1,6 +1,6 @@
 """Periods and their buckets, by the calendar of a time zone, where sums are kept by hours of UTC.
 
-A zone whose days do not begin on a full hour of UTC (half-hour zones) cannot be cut exactly from such sums: its midnights
+Days of a zone that do not begin on a full hour of UTC (half-hour zones) cannot be cut exactly from such sums: midnights
 are then moved to the nearest full hour, the later one from the middle, and the period says that it is not `exact`. So
 each hour belongs to one day, and periods that follow each other share none.
 """
