@@ -185,7 +185,7 @@ def test_the_native_doors_errors_are_of_both_kinds(router: RunningRouter, bedroc
             model="claude-opus-5-5",
             max_tokens=9,
             messages=HI,
-            tools=[{"type": "code_execution_20250522", "name": "code_execution"}],  # type: ignore[list-item]
+            tools=[{"type": "code_execution_20250522", "name": "code_execution"}],
         )
     assert "code_execution" in caught.value.message
     assert caught.value.request_id == "req_bdrk_1"
