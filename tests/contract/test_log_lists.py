@@ -1,14 +1,15 @@
 """The list of requests: filters, parts, and sums."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
+from tests.contract.log_rows import CREDENTIAL, KEY, NOON, USER, a_row, cost_of
 
-from ccrouter.ids import request_id_of, uuid7
-from ccrouter.metering.record import Attempt, CallRecord, Cost, encode_record
+from ccrouter.ids import uuid7
+from ccrouter.metering.record import Attempt
 from ccrouter.storage import log_lists, logs
 from ccrouter.storage.log_filters import LogFilters
 from ccrouter.storage.tables import request_log
@@ -17,25 +18,6 @@ NO_ID = "this is no id"
 UNKNOWN_ID = "01a20fa1-1e64-758e-be7d-0f5c33ab1360"
 
 
-def a_row(engine: Engine, at: datetime, **fields: Any) -> str:
-    """A stored record; returns its id."""
-    record_id = uuid7(at)
-    values: dict[str, Any] = {"id": record_id, "at": at, "kind": "messages", "request_id": request_id_of(record_id)}
-    logs.insert_many(engine, [encode_record(CallRecord(**(values | fields)))])
-    return str(record_id)
-
-
-def cost_of(amount: str) -> Cost:
-    """A cost of this amount."""
-    zero = Decimal(0)
-    return Cost(
-        total=Decimal(amount), input=Decimal(amount), output=zero, cache_read=zero, cache_write=zero, other=zero,
-        rates={}, currency="USD", price_version="v",
-    )  # fmt: skip
-
-
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-KEY, USER, CREDENTIAL = (f"01a20fa3-6f38-786d-a4d2-491bb8bb1a{number}" for number in (47, 48, 49))
 ATTEMPT = Attempt(platform="anthropic", model="m")
 
 

@@ -22,6 +22,7 @@ from ccrouter.admin.platform_routes import platform_routes
 from ccrouter.admin.pool_routes import pool_routes
 from ccrouter.admin.price_routes import price_routes
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
+from ccrouter.admin.session_routes import session_routes
 from ccrouter.admin.set_up_routes import set_up_routes
 from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
@@ -69,6 +70,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
         set_up_routes(needs),
         platform_routes(),
         log_routes(needs),
+        session_routes(needs),
         capture_routes(needs),
         audit_routes(needs),
         job_routes(needs),

@@ -2,25 +2,37 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from ccrouter.admin.editing import Cursor, Limit, bad_cursor, not_found
+from ccrouter.admin.job_routes import view_of
+from ccrouter.admin.job_schemas import JobView
+from ccrouter.admin.log_exports import Exports
 from ccrouter.admin.log_filters import Filters
-from ccrouter.admin.log_views import log_view
+from ccrouter.admin.log_schemas import SummaryView
+from ccrouter.admin.log_views import log_view, summary_view
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import LogView, Page
-from ccrouter.storage import captures, log_lists, logs
+from ccrouter.clock import utc_now
+from ccrouter.storage import audit, captures, jobs, log_export, log_lists, log_sums, logs
+from ccrouter.storage.engine import make_engine
 
 _SINCE = """For a live tail: what was stored since, oldest first. First the id of a row (the newest you have), then
 `next_cursor` of the answer before, which then is never null. Rows of the last ten seconds come again: put each in the
 place of the one with its id. An answer with as many rows as `limit` has more behind it."""
 
+_BOM = """Whether the file begins with a byte order mark, without which spreadsheet programs do not read it as UTF-8;
+programs of your own may prefer it without"""
+
 
 def log_routes(needs: Needs) -> APIRouter:
     """The routes under `/logs`."""
     routes = APIRouter(prefix="/logs", tags=["logs"])
+    exports = Exports()
 
     @routes.get("", operation_id="listLogs", summary="List requests")
     def list_logs(
@@ -49,6 +61,52 @@ def log_routes(needs: Needs) -> APIRouter:
             raise bad_cursor(error) from None
         states = captures.states_of(needs.engine, page.items)
         return Page(items=[log_view(row, role, states[row.id]) for row in page.items], next_cursor=page.next_cursor)
+
+    @routes.get("/summary", operation_id="summarizeLogs", summary="Sum requests up")
+    def summarize_logs(filters: Filters) -> SummaryView:
+        """A histogram and sums of the requests that the filters leave; a member's own.
+
+        Buckets are as wide as the period asks for: 72 at most. Without `from` the period begins with the log.
+        """
+        return summary_view(log_sums.summarize(needs.engine, filters, utc_now()))
+
+    @routes.get(
+        "/export.csv",
+        operation_id="exportLogs",
+        summary="Export requests",
+        response_class=StreamingResponse,
+        responses={
+            200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}},
+            202: {"description": "The job that makes the file", "model": JobView},
+        },
+    )
+    def export_logs(
+        request: Request, filters: Filters, bom: Annotated[bool, Query(description=_BOM)] = True
+    ) -> Response:
+        """All requests that the filters leave, newest first, as CSV; a member's own.
+
+        The first line names the columns. Cells that a spreadsheet program would compute begin with an apostrophe. On
+        AWS Lambda, whose answers have a greatest length, the answer is 202 with a job, whose result is the file.
+        """
+        user = request.state.user
+        arguments = {"with_credentials": user.role == ADMIN, "bom": bom}
+        with needs.engine.begin() as connection:
+            audit.note(
+                connection,
+                actor=user,
+                action="logs.export",
+                kind="logs",
+                object_id=None,
+                after=msgspec.to_builtins(filters),
+                client_ip=request.state.client_ip,
+            )
+            if needs.settings.on_lambda:
+                job = jobs.create(connection, jobs.EXPORT, user.id, log_export.job_arguments(filters, **arguments))
+                return JSONResponse(view_of(job).model_dump(mode="json"), 202)
+        # Its connection is in use until the last row: the pool's few are for others.
+        engine = make_engine(needs.settings.database_url or "", pool_size=0)
+        parts = log_export.chunks(engine, filters, **arguments)
+        return exports.answer(parts, log_export.file_name(utc_now()), "text/csv")
 
     @routes.get("/{log_id}", operation_id="getLog", summary="Show a request")
     def get_log(log_id: str, request: Request) -> LogView:

@@ -1,7 +1,8 @@
-"""The request log over the API: rows as their views."""
+"""The request log over the API: rows and sums as their views."""
 
 import msgspec
 
+from ccrouter.admin.log_schemas import BucketView, SummaryView, SumsView
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.schemas import (
     AttemptView,
@@ -16,6 +17,7 @@ from ccrouter.admin.schemas import (
 )
 from ccrouter.metering.record import CallRecord, Cost
 from ccrouter.storage.captures import State
+from ccrouter.storage.log_sums import Summary, Sums
 
 
 def log_view(row: CallRecord, role: str, capture: State) -> LogView:
@@ -27,7 +29,7 @@ def log_view(row: CallRecord, role: str, capture: State) -> LogView:
         kind=row.kind,
         request_id=row.request_id,
         upstream_request_id=row.upstream_request_id,
-        key=_named(row.key_id, row.key_name),
+        key=named(row.key_id, row.key_name),
         user=None if row.user_id is None else UserRef(id=row.user_id, login=row.user_login or ""),
         session_id=row.session_id,
         agent_id=row.agent_id,
@@ -39,7 +41,7 @@ def log_view(row: CallRecord, role: str, capture: State) -> LogView:
         rule=row.rule,
         platform=row.platform,
         model=row.model,
-        credential=_named(row.credential_id, row.credential_name) if shows_credentials else None,
+        credential=named(row.credential_id, row.credential_name) if shows_credentials else None,
         stream=row.stream,
         status=row.status,
         http_status=row.http_status,
@@ -56,7 +58,7 @@ def log_view(row: CallRecord, role: str, capture: State) -> LogView:
             AttemptView(
                 platform=attempt.platform,
                 model=attempt.model,
-                credential=_named(attempt.credential_id, attempt.credential_name) if shows_credentials else None,
+                credential=named(attempt.credential_id, attempt.credential_name) if shows_credentials else None,
                 outcome=attempt.outcome,
                 status=attempt.status,
                 ms=attempt.ms,
@@ -68,7 +70,8 @@ def log_view(row: CallRecord, role: str, capture: State) -> LogView:
     )
 
 
-def _named(thing_id: str | None, name: str | None) -> Named | None:
+def named(thing_id: str | None, name: str | None) -> Named | None:
+    """Something by its id and the name it had then; None where there was none."""
     return None if thing_id is None else Named(id=thing_id, name=name)
 
 
@@ -78,3 +81,27 @@ def _cost(cost: Cost) -> CostView:
         for name in ("total", "input", "output", "cache_read", "cache_write", "other")
     }
     return CostView(**amounts, rates=cost.rates, currency=cost.currency, price_version=cost.price_version)
+
+
+def sums_view(sums: Sums) -> SumsView:
+    """Sums as the API shows them."""
+    return SumsView(
+        **{name: getattr(sums, name) for name in ("requests", "ok", "errors", "aborted", "limited", "unpriced")},
+        usage=UsageView(**{name: getattr(sums, name) for name in UsageView.model_fields}),
+        cost=decimal_text(sums.cost),
+    )
+
+
+def summary_view(summary: Summary) -> SummaryView:
+    """A summary as the API shows it."""
+    return SummaryView.model_validate(
+        {
+            "from": summary.since,
+            "to": summary.until,
+            "bucket_s": int(summary.width.total_seconds()),
+            "complete": summary.complete,
+            "counted_from": summary.counted_from,
+            "sums": sums_view(summary.total),
+            "buckets": [BucketView(at=at, sums=sums_view(sums)) for at, sums in summary.buckets],
+        }
+    )

@@ -20,7 +20,7 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 def make_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engine:
     """The engine for a `postgres://` or `postgresql://` URL; it connects at the first use.
 
-    At most `pool_size` connections; 0 keeps none open between uses, for migrations. That one, and a `patient` one, wait
+    At most `pool_size` connections; 0 keeps none open between uses, for migrations and exports. That one, and a `patient` one, wait
     for each answer as long as it takes; a statement of any other has ten seconds. TLS is used and verified unless
     the host is this machine or the URL says `sslmode=disable`. Raises SettingsError for a URL that cannot work.
     """
@@ -28,6 +28,7 @@ def make_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engin
     if pool_size == 0:
         without_pool = create_engine(driver_url, poolclass=NullPool, connect_args=connect_args)
         event.listen(without_pool, "connect", _wait_for_answers)
+        event.listen(without_pool, "connect", _send_at_once)
         return without_pool
     engine = create_engine(
         driver_url,

@@ -16,6 +16,7 @@ from ccrouter.ids import uuid7
 from ccrouter.storage.rows import Page, begun, read_page, uuid_of
 from ccrouter.storage.tables import jobs
 
+EXPORT = "logs.export"
 RERATE = "prices.rerate"
 SET_UP = "credentials.set-up"
 """Kinds that the admin door begins and the worker does."""

@@ -1,7 +1,7 @@
 """Which rows of the request log are meant: each filter as a condition that an index answers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,20 @@ def conditions(filters: LogFilters, log: FromClause = request_log) -> list[Colum
     return list(_conditions(filters, log.c, log))
 
 
+def one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """That a column has one of these values; nothing has one of none."""
+    if len(values) == 1:
+        only: ColumnElement[bool] = column == values[0]
+        return only
+    return column.in_(values) if values else false()
+
+
+def one_of_ids(column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
+    """The same for ids as text; what is none is nobody's."""
+    # Compared with None it would find the rows that have no such id.
+    return one_of(column, [known for value in ids if (known := uuid_of(value)) is not None])
+
+
 def has_words(q: str) -> bool:
     """Whether a search holds a letter or a digit: without one it would find everything."""
     return bool(_NO_WORD.sub("", q))
@@ -65,11 +79,10 @@ def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[Co
         yield log.id < first_id(filters.until)
     for name in _ID_COLUMNS:
         if values := getattr(filters, name):
-            # Compared with None it would find the rows that have no such id.
-            yield _one_of(log[name], [known for value in values if (known := uuid_of(value)) is not None])
+            yield one_of_ids(log[name], values)
     for name in ("platform", "model", "status", "kind", "session_id"):
         if values := getattr(filters, name):
-            yield _one_of(log[name], values)
+            yield one_of(log[name], values)
     if filters.stream is not None:
         yield log.stream if filters.stream else ~log.stream
     if filters.retried is not None:
@@ -81,13 +94,6 @@ def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[Co
         yield log.duration_ms >= filters.min_duration_ms
     if filters.q is not None:
         yield _search(filters.q, log, table)
-
-
-def _one_of(column: ColumnElement[Any], values: Any) -> ColumnElement[bool]:
-    if len(values) == 1:
-        only: ColumnElement[bool] = column == values[0]
-        return only
-    return column.in_(values) if values else false()
 
 
 def _search(q: str, log: Any, table: FromClause) -> ColumnElement[bool]:

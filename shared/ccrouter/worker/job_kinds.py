@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from ccrouter.storage.jobs import RERATE, SET_UP, Job
+from ccrouter.storage.jobs import EXPORT, RERATE, SET_UP, Job
+from ccrouter.worker.export_logs import export_logs
 from ccrouter.worker.rerate_job import rerate
 from ccrouter.worker.set_up import set_up_account
 
@@ -20,6 +21,7 @@ It may be begun more than once: what it changes must be whole or not there, when
 """
 
 JOBS: dict[str, JobFunction] = {
+    EXPORT: export_logs,
     RERATE: rerate,
     SET_UP: set_up_account,
 }

@@ -10,17 +10,22 @@ _WORDS = """
 CREATE FUNCTION log_words(ids text[], said text[]) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 300 AS $words$
 DECLARE
-    words text := lower(replace(array_to_string(ids, ' '), '-', '') || ' ' || array_to_string(said, ' '));
+    -- The beginning is enough: a search is for what is on the page, and the end of an answer waits for this.
+    row_text text := left(
+        lower(replace(array_to_string(ids, ' '), '-', '') || ' ' || array_to_string(said, ' ')), 1000
+    );
+    words text[];
 BEGIN
-    IF octet_length(words) > length(words) THEN
+    IF octet_length(row_text) > length(row_text) THEN
         -- Chinese, Japanese and Korean put no spaces between words: each character is one.
-        words := regexp_replace(words, '([\\u3040-\\u30ff\\u3400-\\u9fff\\uac00-\\ud7af])', ' \\1 ', 'g');
+        row_text := regexp_replace(row_text, '([\\u3040-\\u30ff\\u3400-\\u9fff\\uac00-\\ud7af])', ' \\1 ', 'g');
     END IF;
-    IF length(words) > 400 THEN
+    words := array_remove(regexp_split_to_array(row_text, '[^a-z0-9\\u0080-\\U0010FFFF]+'), '');
+    IF length(row_text) > 400 THEN
         -- A word of the index has at most 2046 bytes.
-        words := regexp_replace(left(words, 4000), '([a-z0-9\\u0080-\\U0010FFFF]{200})', '\\1 ', 'g');
+        words := ARRAY(SELECT left(word, 200) FROM unnest(words) AS word);
     END IF;
-    RETURN array_to_tsvector(array_remove(regexp_split_to_array(words, '[^a-z0-9\\u0080-\\U0010FFFF]+'), ''));
+    RETURN array_to_tsvector(words);
 END
 $words$
 """
