@@ -8,6 +8,7 @@
     │   ├── AuthenticationFailed      401 authentication_error
     │   ├── PermissionDenied          403 permission_error
     │   ├── NotFound                  404 not_found_error
+    │   ├── RequestSlow               408 timeout_error
     │   ├── RequestTooLarge           413 request_too_large
     │   ├── QuotaUsedUp               429 rate_limit_error, every account's quota is used up
     │   ├── InternalFault             500 api_error
@@ -95,6 +96,15 @@ class PermissionDenied(ApiError):
 
 class NotFound(ApiError):
     status, kind = 404, "not_found_error"
+
+
+class RequestSlow(ApiError):
+    """The request did not arrive whole in time; what still comes of it is not read."""
+
+    status, kind = 408, "timeout_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, extra=(("connection", "close"),))
 
 
 class RequestTooLarge(ApiError):

@@ -1,10 +1,12 @@
 """What a request's body may be: JSON of at most 32 MiB with one model (anthropic-messages.md §3, §11.1, §12)."""
 
+import contextlib
 import gzip
 import http.client
 import json
 import random
 import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -12,6 +14,8 @@ import httpx2
 import pytest
 from tests.app.asking import BODY, JSON_TYPE, ask, assert_own_error, row_of
 from tests.services import RunningRouter
+
+from ccrouter.proxy import body as body_reader
 
 LIMIT = 32 * 1024 * 1024
 
@@ -194,6 +198,30 @@ def test_a_client_that_leaves_while_it_sends_gets_a_row(router: RunningRouter) -
         )
     (row,) = router.rows(secret)
     assert (row["status"], row["http_status"], row["requested_model"]) == ("aborted", 499, None)
+    assert router.upstream.seen == []
+
+
+def test_a_body_that_trickles_in_is_given_up(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it keeps on sending: it gets its answer and its row, and the connection ends."""
+    monkeypatch.setattr(body_reader, "BODY_WITHIN_S", 0.4)
+    secret = router.new_key()
+    host, _, port = urlsplit(router.url).netloc.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: 500\r\n\r\n"
+        client.sendall(head.encode())
+        client.settimeout(0.05)
+        answer, began_at = b"", time.monotonic()
+        while not answer and time.monotonic() - began_at < 5:
+            client.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = client.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "timeout_error"
+        client.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(4096) == b""
+    (row,) = router.rows(secret)
+    assert (row["status"], row["http_status"], row["error"]["type"]) == ("error", 408, "timeout_error")
     assert router.upstream.seen == []
 
 

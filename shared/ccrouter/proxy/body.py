@@ -1,14 +1,18 @@
 """Reads a request's body, once, within the limits of the API (anthropic-messages.md §11.1)."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ccrouter.errors import InvalidRequest, RequestTooLarge
+from ccrouter.errors import InvalidRequest, RequestSlow, RequestTooLarge
 from ccrouter.http import Headers, header
 
 BODY_LIMIT = 32 * 1024 * 1024
 """33 554 432 bytes are accepted, one more is 413; for an encoded body the limit holds after decoding too."""
+
+BODY_WITHIN_S = 300.0
+"""Long enough for the largest body at 1 Mbit/s; a client that sends a byte now and then holds its place no longer."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -28,10 +32,24 @@ def check_content_type(headers: Headers) -> None:
 
 
 async def read_body(receive: Receive, headers: Headers) -> bytes:
-    """The decoded body. Raises RequestTooLarge, InvalidRequest (encoding) or ClientGone."""
+    """The decoded body. Raises RequestTooLarge, RequestSlow, InvalidRequest (encoding) or ClientGone."""
     length = header(headers, "content-length")
     if length is not None and length.isdecimal() and int(length) > BODY_LIMIT:
         raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            body = await _receive_whole(receive)
+    except TimeoutError:
+        raise RequestSlow(f"The request did not arrive whole within {BODY_WITHIN_S:g} s.") from None
+    encoding = (header(headers, "content-encoding") or "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding in ("gzip", "x-gzip"):
+        return _gunzip(body)
+    raise InvalidRequest(f"content-encoding: {encoding[:50]} is not supported; send gzip or no encoding")
+
+
+async def _receive_whole(receive: Receive) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -44,14 +62,7 @@ async def read_body(receive: Receive, headers: Headers) -> bytes:
             raise _too_large()
         pieces.append(piece)
         if not message.get("more_body", False):
-            break
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    encoding = (header(headers, "content-encoding") or "identity").strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    if encoding in ("gzip", "x-gzip"):
-        return _gunzip(body)
-    raise InvalidRequest(f"content-encoding: {encoding[:50]} is not supported; send gzip or no encoding")
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _gunzip(body: bytes) -> bytes:
