@@ -15,6 +15,8 @@ from ccrouter.platforms.contract import COUNT_TOKENS, Ask
 from ccrouter.ports import Lease, Place
 from ccrouter.routing.plan import Candidate
 
+_NAME_KEPT = 200
+"""Where a client's own name of a model goes through, it may be of any length; sums by model have it in their key."""
 _WORDS_KEPT = 2_000
 """How much of a platform's words a row keeps."""
 
@@ -57,12 +59,12 @@ class Call:
         target, credential, record = candidate.target, candidate.credential, self.record
         attempt = Attempt(
             platform=target.platform,
-            model=target.model,
+            model=target.model[:_NAME_KEPT],
             credential_id=credential.id if credential else None,
             credential_name=credential.name if credential else None,
         )
         record.attempts.append(attempt)
-        record.platform, record.model = target.platform, target.model
+        record.platform, record.model = target.platform, attempt.model
         record.credential_id, record.credential_name = attempt.credential_id, attempt.credential_name
         return attempt
 
