@@ -264,6 +264,9 @@ class FakeUpstream:
         watcher = asyncio.ensure_future(self._watch(reader, seen))
         try:
             return await self._answer(seen, writer, watcher)
+        except ConnectionError:
+            seen.client_left_at = time.monotonic()
+            raise
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tests.upstream import CLOSE, RESET, STALL, message_events, says, sse, text
 
 from ccrouter.dialects.anthropic.stream import PING
 from ccrouter.gateway import relay
+from ccrouter.proxy import reply
 
 EVENTS = message_events(text("Hello"), input_tokens=40)
 WHOLE = b"".join(EVENTS)
@@ -201,3 +203,39 @@ def test_a_slow_reader_does_not_make_the_router_hoard(router: RunningRouter) -> 
         time.sleep(0.3)
         received += b"".join(pieces)
     assert EVENTS[0] + filler * 200 + b"".join(EVENTS[1:]) == received
+
+
+def test_a_client_that_reads_nothing_is_given_up(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform's connection does not stay open for somebody who is not there; what came is counted."""
+    monkeypatch.setattr(reply, "STALL_LIMIT_S", 0.5)
+    filler = b": " + b"x" * 60_000 + b"\n\n"
+    router.upstream.script = [sse(EVENTS[0], *([filler] * 400), STALL)]
+    secret = router.new_key()
+    body = json.dumps(STREAMED)
+    host, _, port = urlsplit(router.url).netloc.partition(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: {len(body)}\r\n\r\n"
+        client.sendall((head + body).encode())
+        (row,) = router.rows(secret)
+        (seen,) = router.upstream.seen
+        give_up = time.monotonic() + 5
+        while seen.client_left_at is None and time.monotonic() < give_up:
+            time.sleep(0.02)
+        assert seen.client_left_at is not None
+    assert (row["status"], row["http_status"], row["usage"]["input_tokens"]) == ("aborted", 200, 40)
+
+
+def test_a_client_that_reads_slowly_is_not_given_up(router: RunningRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it reads at all."""
+    monkeypatch.setattr(reply, "STALL_LIMIT_S", 0.6)
+    filler = b": " + b"x" * 60_000 + b"\n\n"
+    router.upstream.script = [sse(EVENTS[0], *([filler] * 100), *EVENTS[1:])]
+    received = b""
+    with reading(router, router.new_key()) as (_answer, pieces):
+        for number, piece in enumerate(pieces):
+            received += piece
+            if number % 20 == 0:
+                time.sleep(0.2)
+    assert EVENTS[0] + filler * 100 + b"".join(EVENTS[1:]) == received

@@ -17,6 +17,7 @@ from ccrouter.cli.hints import client_lines, program
 from ccrouter.config import Settings, read_environment
 from ccrouter.embedded import DataDirectory, EmbeddedServices
 from ccrouter.errors import CcrError, SettingsError
+from ccrouter.proxy.reply import STALL_LIMIT_S
 from ccrouter.services import Services
 
 _NO_MASTER_KEY = (
@@ -93,6 +94,10 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Connections inherit it. One whose client reads nothing is closed by the server only when it has been read:
+        # without this limit of the kernel, never.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_LIMIT_S * 1000))
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:

@@ -4,16 +4,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ccrouter.clock import monotonic_s
 from ccrouter.http import Headers
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+STALL_LIMIT_S = 300.0
+"""A client that reads nothing for so long is given up: as long as clients themselves wait for us.
+
+One on a laptop that sleeps comes back later to a connection that is gone anyway."""
+_LOOKS = 4
+"""How often in that time somebody looks: a timer for each piece that is sent would cost more than the sending."""
+
+
 class AsgiReply:
     """See `ports.Reply`.
 
-    From `watch` on, a client that leaves cancels the task that answers it, until `let_go`.
+    From `watch` on, a client that leaves cancels the task that answers it, until `let_go`; one that reads nothing for
+    too long cancels it whenever that is.
     `can_cut` is False where the server in front cannot break a connection off (Lambda Web Adapter).
     """
 
@@ -23,6 +33,9 @@ class AsgiReply:
         self._can_cut = can_cut
         self._watcher: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[Any] | None = None
+        self._sending: asyncio.Task[Any] | None = None
+        self._sending_since_s: float | None = None
+        self._look_out: asyncio.TimerHandle | None = None
         self.gone = False
         self.started = False
 
@@ -37,7 +50,9 @@ class AsgiReply:
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
-        await self._send(
+        self._sending = asyncio.current_task()
+        self._look_later()
+        await self._pass(
             {
                 "type": "http.response.start",
                 "status": status,
@@ -46,24 +61,46 @@ class AsgiReply:
         )
 
     async def send(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._pass({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes = b"") -> None:
-        self.close()
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        self._watch_no_more()
+        await self._pass({"type": "http.response.body", "body": data, "more_body": False})
 
     async def cut(self, ending: bytes) -> None:
         if not self._can_cut:
             await self.finish(ending)
             return
         # A body that is left without its end makes the server close the connection: the client sees it break.
-        self.close()
+        self._watch_no_more()
 
     def let_go(self) -> None:
         self._answering = None
 
     def close(self) -> None:
         """Stops watching."""
+        self._watch_no_more()
+        if self._look_out is not None:
+            self._look_out.cancel()
+
+    async def _pass(self, message: dict[str, Any]) -> None:
+        # The server takes it at once, or when the client has read what came before.
+        self._sending_since_s = monotonic_s()
+        await self._send(message)
+        self._sending_since_s = None
+
+    def _look_later(self) -> None:
+        self._look_out = asyncio.get_running_loop().call_later(STALL_LIMIT_S / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        since_s = self._sending_since_s
+        if since_s is None or monotonic_s() - since_s < STALL_LIMIT_S or self._sending is None:
+            self._look_later()
+            return
+        self.gone = True
+        self._sending.cancel()
+
+    def _watch_no_more(self) -> None:
         self.let_go()
         if self._watcher is not None:
             self._watcher.cancel()
