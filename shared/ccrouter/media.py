@@ -5,7 +5,7 @@ They are fetched through the upstream leg, so that its rules hold: public addres
 
 import asyncio
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ccrouter.errors import InvalidRequest, UpstreamError
 from ccrouter.http import HttpRequest, header
@@ -41,8 +41,8 @@ class UpstreamMedia:
             response = await self._upstream.send(HttpRequest("GET", asked, (("accept", "*/*"),), b""))
             try:
                 location = header(response.headers, "location")
-                if 300 <= response.status < 400 and location is not None and "://" in location:
-                    asked = location
+                if 300 <= response.status < 400 and location is not None:
+                    asked = _led(asked, location, url)
                     continue
                 if response.status != 200:
                     raise InvalidRequest(
@@ -54,6 +54,14 @@ class UpstreamMedia:
             finally:
                 response.close()
         raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: it leads from one address to the next.")
+
+
+def _led(asked: str, location: str, url: str) -> str:
+    """Where a redirect leads, which may be said relative to the address that was asked (RFC 9110 §10.2.2)."""
+    try:
+        return urljoin(asked, location)
+    except ValueError:
+        raise InvalidRequest(f"The URL {_shown(url)} could not be fetched: it leads to no address.") from None
 
 
 def _check(asked: str, url: str) -> None:
