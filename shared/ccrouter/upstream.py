@@ -26,6 +26,8 @@ HEAD_TIMEOUT_S = 600
 """How long a platform may take to begin its answer: the SDKs' own limit (anthropic-messages.md §14)."""
 _KEEP_ALIVE_S = 50
 """Below the usual 60 s of servers, so that a pooled connection is rarely closed under a request."""
+_REPEAT_WITHIN_S = 1.0
+"""How soon a connection must break for the request not to have been read (docs/decisions/0008)."""
 _READ_BUFFER = 256 * 1024
 _LARGE_BODY = 1024 * 1024
 
@@ -41,7 +43,7 @@ class AiohttpUpstream:
         self._open: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest) -> "AiohttpResponse":
-        """See `ports.SendUpstream`. A pooled connection that closes before any answer is replaced once."""
+        """See `ports.SendUpstream`. A pooled connection that was closed already when it was taken is replaced once."""
         url = URL(request.url, encoded=True)
         if not request.open_network:
             self._check_literal(url)
@@ -50,6 +52,7 @@ class AiohttpUpstream:
         within_s = request.head_within_s or HEAD_TIMEOUT_S
         for last_try in (False, True):
             connection = SimpleNamespace(reused=False)
+            sent_s = monotonic_s()
             try:
                 async with asyncio.timeout(within_s):
                     response = await session.request(
@@ -69,8 +72,7 @@ class AiohttpUpstream:
                     raise UpstreamUnreachable(f"No connection to {url.host} within {CONNECT_TIMEOUT_S} s.") from error
                 raise UpstreamTimeout(f"{url.host} sent no answer within {within_s:g} s.") from error
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                # Only a connection taken from the pool can have been closed before it saw the request.
-                if connection.reused and not last_try and not isinstance(error, aiohttp.ClientConnectorError):
+                if connection.reused and not last_try and _was_unread(request, error, monotonic_s() - sent_s):
                     continue
                 raise UpstreamUnreachable(_sentence(url, error)) from error
             except (aiohttp.ClientError, ValueError) as error:
@@ -182,6 +184,19 @@ def _new_session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
         read_bufsize=_READ_BUFFER,
         trace_configs=[trace],
     )
+
+
+def _was_unread(request: HttpRequest, error: aiohttp.ClientError, after_s: float) -> bool:
+    """Whether a request on a pooled connection can be sent once more, since nobody has read it.
+
+    A platform closes idle connections; a request that crosses that meets a reset at once. One that has read it and
+    breaks off later may have begun to work, and to count. What is harmless twice (GET) aiohttp repeats by itself.
+    """
+    if request.method != "POST" or isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    # aiohttp gives the head as far as it came, or a sentence where nothing came.
+    answer_began = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+    return not answer_began and after_s < _REPEAT_WITHIN_S
 
 
 def _forbidden(host: str, addresses: str) -> UpstreamForbidden:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -88,6 +89,54 @@ def test_a_pooled_connection_that_closed_is_replaced_once() -> None:
         return exchange
 
     run(serve, work)
+
+
+def breaking(after_s: float, beginning: bytes = b"") -> Callable[[Server], Exchange]:
+    """The first connection answers, reads a second request, works on it, begins an answer or not, and closes.
+
+    Those after it only read.
+    """
+
+    def serve(server: Server) -> Exchange:
+        async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if server.connections == 1:
+                await server.take(reader)
+                writer.write(HELLO)
+                await writer.drain()
+            await server.take(reader)
+            await asyncio.sleep(after_s)
+            writer.write(beginning)
+            await writer.drain()
+
+        return exchange
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("after_s", "beginning", "method", "times"),
+    [
+        (0.0, b"", "POST", 3),
+        (0.5, b"", "POST", 2),
+        (0.0, b"HTTP/1.1 200 OK\r\nx-a", "POST", 2),
+        (0.5, b"", "GET", 3),
+    ],
+    ids=["at once", "after some work", "within the answer", "harmless twice"],
+)
+def test_a_request_that_was_read_is_not_sent_twice(
+    monkeypatch: pytest.MonkeyPatch, after_s: float, beginning: bytes, method: str, times: int
+) -> None:
+    """A platform may have begun to work, and to count, when a pooled connection breaks later than at once."""
+    monkeypatch.setattr(leg, "_REPEAT_WITHIN_S", 0.4)
+
+    async def work(server: Server, upstream: Leg) -> None:
+        request = replace(a_request(server.url), method=method)
+        await (await upstream.send(request)).read_all(100, 1)
+        with pytest.raises(UpstreamUnreachable):
+            await upstream.send(request)
+        assert len(server.requests) == times
+
+    run(breaking(after_s, beginning), work)
 
 
 def test_a_fresh_connection_that_closes_is_no_reason_to_ask_twice() -> None:
