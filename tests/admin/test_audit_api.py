@@ -37,7 +37,7 @@ def test_an_administrator_reads_who_changed_what(site: Site, api: httpx2.Client,
     [
         ({"from": "yesterday"}, "from"),
         ({"from": "2026-01-01T00:00:00"}, "from"),
-        ({"to": "1969-12-31T00:00:00Z"}, "to"),
+        ({"to": "1700000000"}, "to"),
         ({"failed": "perhaps"}, "failed"),
         ({"limit": "201"}, "limit"),
     ],

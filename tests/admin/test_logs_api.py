@@ -150,7 +150,7 @@ def test_rows_are_read_in_parts(api: httpx2.Client, member: User, store: Store) 
     [
         ({"from": "yesterday"}, 422, ("from",)),
         ({"from": "2026-11-23T12:00:00"}, 422, ("from",)),
-        ({"to": "1969-01-01T00:00:00Z"}, 422, ("to",)),
+        ({"to": "1969"}, 422, ("to",)),
         ({"status": "fine"}, 422, ("status[0]",)),
         ({"kind": "other"}, 422, ("kind[0]",)),
         ({"stream": "perhaps"}, 422, ("stream",)),

@@ -10,6 +10,7 @@ from tests.admin.site import Site, assert_problem
 
 from ccrouter.admin.app import describe_admin_api
 from ccrouter.admin.permissions import ADMIN, ANYONE, PERMISSIONS
+from ccrouter.ids import uuid7
 from ccrouter.storage import keys
 
 KEYS = "/api/v1/api-keys"
@@ -22,10 +23,32 @@ def test_what_is_not_there_is_a_problem_too(api: httpx2.Client, path: str) -> No
 
 
 def test_another_method_is_told_the_right_ones(api: httpx2.Client) -> None:
-    """405 with `Allow`."""
+    """405 with `Allow`, which names every one."""
     answer = api.put(KEYS, json={})
     assert_problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+    one = api.request("OPTIONS", f"{KEYS}/{uuid7()}")
+    assert_problem(one, 405, "method_not_allowed")
+    assert one.headers["allow"] == "GET, PATCH, DELETE"
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"enabled": 1}, "enabled"),
+        ({"enabled": "true"}, "enabled"),
+        ({"enabled": None}, "enabled"),
+        ({"tags": None}, "tags"),
+        ({"name": 5}, "name"),
+        ({"expires_at": 4_000_000_000}, "expires_at"),
+        ({"expires_at": "2999"}, "expires_at"),
+        ({"expires_at": "2999-01-01T00:00:00"}, "expires_at"),
+    ],
+    ids=str,
+)
+def test_a_member_is_of_its_type(api: httpx2.Client, body: dict[str, Any], named: str) -> None:
+    """No text is taken for a number, no number for true, for a text or for a moment; null only where it says so."""
+    assert_problem(api.post(KEYS, json={"name": "k"} | body), 422, "invalid", named)
 
 
 @pytest.mark.parametrize(

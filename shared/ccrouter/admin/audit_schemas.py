@@ -1,9 +1,8 @@
 """The JSON of the audit log."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from ccrouter.admin.documents import MembersObject
 from ccrouter.admin.schemas import Moment
 
 
@@ -43,6 +42,6 @@ class AuditView(BaseModel):
     kind: str = Field(description="The kind of object", examples=["key"])
     object_id: str | None = Field(description="The object; null where there is only one, or none came of it")
     failed: bool = Field(description="True where it was tried and refused, such as a sign-in with a wrong password")
-    before: dict[str, Any] | None = Field(description="Members as they were; of a change only those that differ")
-    after: dict[str, Any] | None = Field(description="Members as they became; secrets are shown as `(hidden)`")
+    before: MembersObject | None = Field(description="Members as they were; of a change only those that differ")
+    after: MembersObject | None = Field(description="Members as they became; secrets are shown as `(hidden)`")
     client_ip: str | None = Field(description="The address it was done from; null for the router itself")

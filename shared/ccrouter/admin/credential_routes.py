@@ -163,9 +163,6 @@ def credential_routes(needs: Needs) -> APIRouter:
     def _fields(platform: str, body: CredentialChanges) -> dict[str, Any]:
         """The columns that a body sets, checked. Raises Problem 422."""
         fields = body.model_dump(exclude_unset=True, exclude={"auth", "platform"})
-        for name in ("name", "enabled", "options", "priority", "weight"):
-            if name in fields and fields[name] is None:
-                raise invalid(name, "may not be null; leave it out to keep it")
         if "options" in fields:
             fields["options"] = _options(platform, fields["options"])
         if fields.get("base_url") is not None:

@@ -9,18 +9,24 @@ from pydantic import AfterValidator
 from ccrouter.admin.problems import Problem
 from ccrouter.admin.schemas import AwareMoment
 
-Cursor = Annotated[str | None, Query(description="next_cursor of the part before")]
+Cursor = Annotated[
+    str | None,
+    # What does not look so is a cursor of no list all the same, and answered as one.
+    Query(description="next_cursor of the part before", json_schema_extra={"pattern": "^[A-Za-z0-9_-]{22}$"}),
+]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 
 
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _fits_an_id(moment: datetime) -> datetime:
-    # Lists by time compare ids, which carry milliseconds since 1970.
-    if moment.timestamp() < 0:
-        raise ValueError("must lie after 1970")
-    return moment
+    # Lists by time compare ids, which carry milliseconds since 1970; nothing is older.
+    return max(moment, _FIRST)
 
 
 SearchedMoment = Annotated[AwareMoment, AfterValidator(_fits_an_id)]
+"""A moment that bounds a list."""
 Since = Annotated[
     SearchedMoment | None,
     Query(alias="from", description="Not before this moment", examples=["2026-11-01T00:00:00Z"]),

@@ -8,15 +8,10 @@ from ccrouter.admin.needs import Needs
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import KeyChanges
 
-_NEVER_NULL = ("name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips", "capture")
-
 
 def key_fields(needs: Needs, body: KeyChanges) -> dict[str, Any]:
     """The columns that a body sets. Raises Problem 422."""
     fields = body.model_dump(exclude_unset=True, exclude={"owner_id"})
-    for name in _NEVER_NULL:
-        if name in fields and fields[name] is None:
-            raise invalid(name, "may not be null; leave it out to keep it")
     if "limits" in fields:
         fields["limits"] = stored_limits(fields["limits"])
     if "mapping" in fields:

@@ -1,9 +1,10 @@
 """The JSON of what is done with keys: rotating, changing many at once, trying one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from ccrouter.admin.documents import LimitsObject, MappingObject
 from ccrouter.admin.schemas import ErrorView, FutureMoment, Input, KeyView, Name
 
 LONGEST_GRACE_S = 30 * 24 * 3600
@@ -32,10 +33,10 @@ class BatchInput(Input):
     enabled: bool | None = Field(None, description="Enable or disable them")
     add_tags: list[Name] = Field([], max_length=50, description="Tags that all of them shall have")
     remove_tags: list[Name] = Field([], max_length=50, description="Tags that none of them shall have")
-    limits: dict[str, Any] | None = Field(
+    limits: LimitsObject | None = Field(
         None, description="The limits of all of them, as of a single key; null lifts all", examples=[{"rpm": 60}]
     )
-    mapping: dict[str, Any] | None = Field(None, description="The mapping of all of them, as of a single key")
+    mapping: MappingObject | None = Field(None, description="The mapping of all of them, as of a single key")
     expires_at: FutureMoment | None = Field(None, description="When all of them end; null: never")
 
     @model_validator(mode="after")

@@ -1,14 +1,13 @@
 """The filters of the request log as query parameters, the same for its rows, its sums, its sessions and its export."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
 
+from ccrouter.admin.editing import Since, Until
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import FieldError, Problem, invalid
-from ccrouter.admin.schemas import AwareMoment
 from ccrouter.storage.log_filters import LogFilters, has_words
 from ccrouter.storage.rows import uuid_of
 from ccrouter.storage.users import User
@@ -22,8 +21,8 @@ def _several(what: str) -> object:
 
 def _read_filters(
     request: Request,
-    since: Annotated[AwareMoment | None, Query(alias="from", description="Begun not before this moment")] = None,
-    until: Annotated[AwareMoment | None, Query(alias="to", description="Begun before this moment")] = None,
+    since: Since = None,
+    until: Until = None,
     key_id: Annotated[list[str] | None, _several("Id of the API key")] = None,
     user_id: Annotated[
         list[str] | None, _several("Id of the key's owner; for members every id but their own finds nothing")
@@ -53,9 +52,6 @@ def _read_filters(
     stream: Annotated[bool | None, Query(description="Whether the answer was asked for as a stream")] = None,
     retried: Annotated[bool | None, Query(description="Whether it took more than one attempt")] = None,
 ) -> LogFilters:
-    for name, moment in (("from", since), ("to", until)):
-        if moment is not None and not _fits_an_id(moment):
-            raise invalid(name, "must lie after 1970")
     if q is not None and not has_words(q):
         raise invalid("q", "must hold a letter or a digit")
     user: User = request.state.user
@@ -94,7 +90,3 @@ def _own(user: User, asked: list[str] | None) -> tuple[str, ...]:
     """The member's own id, or one that no row has where others' are asked for."""
     wanted = asked is None or uuid_of(user.id) in [uuid_of(value) for value in asked]
     return (user.id,) if wanted else ("",)
-
-
-def _fits_an_id(moment: datetime) -> bool:
-    return 0 <= moment.timestamp() * 1000 < 2**48

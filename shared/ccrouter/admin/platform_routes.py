@@ -1,10 +1,9 @@
 """The platforms of this version and what they need."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from ccrouter.admin.documents import SchemaObject
 from ccrouter.admin.schemas import Page
 from ccrouter.credentials.kinds import KINDS, schema_of
 from ccrouter.platforms.registry import PLATFORMS
@@ -26,8 +25,8 @@ class PlatformView(BaseModel):
     id: str
     name: str
     needs_credential: bool
-    auth: dict[str, Any] = Field(description="JSON schema of a credential's `auth`")
-    options: dict[str, Any] = Field(description="JSON schema of a credential's `options`")
+    auth: SchemaObject = Field(description="JSON schema of a credential's `auth`")
+    options: SchemaObject = Field(description="JSON schema of a credential's `options`")
     base_url: str | None = Field(description="The platform's own address; null where it cannot be changed")
     note: str | None = Field(description="What an administrator must know before using it")
     models: list[PlatformModel]

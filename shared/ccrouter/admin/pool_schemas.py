@@ -1,9 +1,8 @@
 """The JSON of routing: how credentials fared, and where a model's name leads."""
 
-from typing import Any
-
 from pydantic import BaseModel, Field
 
+from ccrouter.admin.documents import MappingObject
 from ccrouter.admin.schemas import CredentialState, Input, Moment
 
 
@@ -60,7 +59,7 @@ class ResolveInput(Input):
 
     model: str = Field(min_length=1, max_length=200, examples=["claude-opus-4-5"])
     key_id: str | None = None
-    mapping: dict[str, Any] | None = None
+    mapping: MappingObject | None = None
 
 
 class TargetView(BaseModel):

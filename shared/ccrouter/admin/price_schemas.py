@@ -13,8 +13,11 @@ from ccrouter.storage.prices import PriceVersion
 
 MOST_OWN = 1000
 
-Usd = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=20, decimal_places=10, examples=["2.50"])]
-Factor = Annotated[Decimal, Field(gt=0, le=100, max_digits=20, decimal_places=10, examples=["1.1"])]
+Usd = Annotated[Decimal, Field(strict=False, ge=0, le=1_000_000, max_digits=20, decimal_places=10, examples=["2.50"])]
+Factor = Annotated[Decimal, Field(strict=False, gt=0, le=100, max_digits=20, decimal_places=10, examples=["1.1"])]
+_Hour = Annotated[int, Field(ge=0, le=24)]
+# Not strict: JSON has lists for what is a pair here.
+Hours = Annotated[tuple[_Hour, _Hour], Field(strict=False)]
 _Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 _PER_MILLION = "USD per million tokens"
 
@@ -53,7 +56,7 @@ class PriceInput(Input):
     rates: RatesInput
     valid_from: AwareMoment | None = Field(None, description="Not before this moment; null: ever since")
     valid_until: AwareMoment | None = Field(None, description="Before this moment; null: for ever")
-    hours_utc: tuple[Annotated[int, Field(ge=0, le=24)], Annotated[int, Field(ge=0, le=24)]] | None = Field(
+    hours_utc: Hours | None = Field(
         None, description="Only in these hours of a day in UTC, the second one excluded", examples=[[1, 4]]
     )
     long_over_tokens: int | None = Field(

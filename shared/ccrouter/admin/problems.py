@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ccrouter.errors import StorageAway
 from ccrouter.ids import request_id_of, uuid7
@@ -19,6 +20,7 @@ from ccrouter.storage.crossing import is_away, sqlstate
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CANNOT_BE_STORED = ("22021", "22P05")
 """SQLSTATEs: the character U+0000 in a text and in JSON."""
 _TITLES = {
@@ -90,7 +92,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _of_http(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return answer_of(Problem(error.status_code, detail, headers=error.headers))
+        headers = error.headers
+        if error.status_code == 405:
+            # Each route knows of its own method alone.
+            headers = {**(headers or {}), "Allow": ", ".join(_methods_at(app, request))}
+        return answer_of(Problem(error.status_code, detail, headers=headers))
 
     @app.exception_handler(RequestValidationError)
     def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -111,6 +117,15 @@ def install(app: FastAPI) -> None:
         if isinstance(error, DBAPIError) and sqlstate(error) in _CANNOT_BE_STORED:
             return answer_of(Problem(422, "The input holds the character U+0000, which cannot be stored."))
         return answer_to_fault(request.method, request.url.path, error)
+
+
+def _methods_at(app: FastAPI, request: Request) -> list[str]:
+    """The methods that an address has."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
 
 
 def answer_to_fault(method: str, path: str, error: Exception) -> JSONResponse:

@@ -4,20 +4,24 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
+from ccrouter.admin.documents import AuthObject, LimitsObject, MappingObject, OptionsObject
 from ccrouter.captures.legs import Mode
 from ccrouter.clock import rfc3339, utc_now
 
@@ -39,30 +43,65 @@ def _in_future(moment: datetime) -> datetime:
     return moment
 
 
-AwareMoment = Annotated[datetime, AfterValidator(_aware)]
-FutureMoment = Annotated[datetime, AfterValidator(_in_future)]
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?")
+
+
+def _written(moment: Any) -> Any:
+    # A number would be taken for seconds since 1970, or for milliseconds where it is large.
+    if not isinstance(moment, str) or not _RFC3339.fullmatch(moment):
+        raise ValueError("must be a moment such as 2026-12-31T00:00:00Z")
+    return moment
+
+
+AwareMoment = Annotated[datetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_aware)]
+FutureMoment = Annotated[datetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_future)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Note = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class Input(BaseModel):
-    """What a caller sends: unknown members are refused, so that a misspelt one is not silently lost."""
+    """What a caller sends: unknown members are refused, so that a misspelt one is not silently lost.
 
-    model_config = ConfigDict(extra="forbid")
+    A member is of its type: a text is no number, and a number is neither true nor false.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    never_null: ClassVar[frozenset[str]] = frozenset()
+    """Members that may be left out and are never null."""
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_odd_texts(cls, body: Any) -> Any:
+    def _refuse_odd_texts_and_nulls(cls, body: Any) -> Any:
         found = [
             InitErrorDetails(type=PydanticCustomError("odd_text", _ODD_TEXT), loc=path, input=None)
             for path in _odd_texts(body, ())
         ]
+        if isinstance(body, dict):
+            found += [
+                InitErrorDetails(type=PydanticCustomError("null", _NULL), loc=(name,), input=None)
+                for name in sorted(cls.never_null)
+                if body.get(name, ...) is None
+            ]
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return body
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        reference = handler(core_schema)
+        for name in cls.never_null:
+            member = handler.resolve_ref_schema(reference)["properties"][name]
+            if "anyOf" in member:
+                (kept,) = [kind for kind in member.pop("anyOf") if kind != {"type": "null"}]
+                member.update(kept)
+            if member.get("default", ...) is None:
+                del member["default"]
+        return reference
 
+
+_NULL = "may not be null; leave it out to keep it"
 _ODD = re.compile("[\0\ud800-\udfff]")
 _ODD_TEXT = "must not hold the character U+0000 or half a surrogate pair: they cannot be stored"
 
@@ -127,8 +166,8 @@ class KeyView(BaseModel):
     enabled: bool
     expires_at: Moment | None
     tags: list[str]
-    mapping: dict[str, Any]
-    limits: dict[str, Any]
+    mapping: MappingObject
+    limits: LimitsObject
     allowed_models: list[str]
     allowed_clients: list[str]
     allowed_ips: list[str]
@@ -156,17 +195,19 @@ class NewKeyView(KeyView):
 class KeyChanges(Input):
     """Members of a key; those left out stay as they are."""
 
+    never_null = frozenset({"name", "enabled", "tags", "allowed_models", "allowed_clients", "allowed_ips", "capture"})
+
     name: Name | None = None
     enabled: bool | None = None
     expires_at: FutureMoment | None = None
     tags: list[Name] | None = Field(None, max_length=50)
-    mapping: dict[str, Any] | None = Field(
+    mapping: MappingObject | None = Field(
         None,
         description="Slots (opus, sonnet, haiku, …), `rules` and `default`, each a chain of targets. A slot left out "
         "asks Anthropic for the model as it is named; an empty chain refuses it.",
         examples=[{"opus": [{"platform": "anthropic", "model": "claude-opus-5-5"}]}],
     )
-    limits: dict[str, Any] | None = Field(
+    limits: LimitsObject | None = Field(
         None,
         description="`rpm`, `tpm`, `concurrency`, `queue_s` (seconds to wait for a place), `spend` in USD by window "
         "(5h, day, week, month, total) and `on_spend` (reject or warn); each is optional, null lifts all",
@@ -204,7 +245,7 @@ class CredentialView(BaseModel):
     name: str
     enabled: bool
     base_url: str | None
-    options: dict[str, Any]
+    options: OptionsObject
     priority: int
     weight: int
     max_concurrency: int | None
@@ -217,13 +258,15 @@ class CredentialView(BaseModel):
 class CredentialChanges(Input):
     """Members of a credential; those left out stay as they are."""
 
+    never_null = frozenset({"name", "enabled", "options", "priority", "weight"})
+
     name: Name | None = None
     enabled: bool | None = None
     base_url: str | None = Field(
         None, max_length=500, description="Without /v1", examples=["https://api.anthropic.com"]
     )
-    auth: dict[str, Any] | None = Field(None, description="Write only", examples=[{"api_key": "sk-ant-…"}])
-    options: dict[str, Any] | None = None
+    auth: AuthObject | None = Field(None, description="Write only", examples=[{"api_key": "sk-ant-…"}])
+    options: OptionsObject | None = None
     priority: int | None = Field(None, ge=-1000, le=1000, description="Higher ones are used first")
     weight: int | None = Field(None, ge=1, le=1000, description="Share among those of one priority")
     max_concurrency: int | None = Field(
@@ -240,7 +283,7 @@ class CredentialInput(CredentialChanges):
 
     platform: str = Field(examples=["anthropic"])
     name: Name
-    auth: dict[str, Any] = Field(description="Write only", examples=[{"api_key": "sk-ant-…"}])
+    auth: AuthObject = Field(description="Write only", examples=[{"api_key": "sk-ant-…"}])
 
 
 class TestInput(Input):

@@ -1,12 +1,13 @@
 """The JSON of the settings of an installation."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ccrouter.access.limits import WINDOWS
+from ccrouter.admin.documents import LimitsObject, MappingObject
 from ccrouter.admin.schemas import Input
 
 _Short = StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
@@ -54,10 +55,10 @@ class MemberSettings(Input):
     allowed_platforms: list[Annotated[str, _Short]] | None = Field(
         None, max_length=100, description="Platforms that members' mappings may name; null: every one"
     )
-    mapping: dict[str, Any] | None = Field(
+    mapping: MappingObject | None = Field(
         None, description="The mapping of every key that a member makes; null: the member's own choice"
     )
-    limits: dict[str, Any] = Field(
+    limits: LimitsObject = Field(
         {},
         description=f"Limits of a new member over all own keys; `spend` in USD by window ({', '.join(WINDOWS)})",
         examples=[{"spend": {"month": "50.00"}}],
@@ -86,7 +87,7 @@ class SettingsChanges(Input):
         json_schema_extra={"examples": [{"time_zone": "Europe/Berlin", "retention": {"rows_days": 365}}]}
     )
 
-    default_mapping: dict[str, Any] | None = Field(
+    default_mapping: MappingObject | None = Field(
         None, description="Where slots lead that a key's mapping leaves open; same shape as a key's `mapping`"
     )
     github: GithubSettings | None = None
@@ -111,7 +112,7 @@ class EnvironmentSetting(BaseModel):
 class SettingsView(BaseModel):
     """All settings of the installation, with the defaults of those that nobody has set."""
 
-    default_mapping: dict[str, Any] = Field(description="Where slots lead that a key's mapping leaves open")
+    default_mapping: MappingObject = Field(description="Where slots lead that a key's mapping leaves open")
     github: GithubSettings
     members: MemberSettings
     retention: RetentionSettings

@@ -182,9 +182,6 @@ def user_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     def _fields(body: UserChanges) -> dict[str, Any]:
         """The columns that a body sets, checked. Raises Problem 422."""
         fields = body.model_dump(exclude_unset=not isinstance(body, UserInput))
-        for name in ("role", "status"):
-            if name in fields and fields[name] is None:
-                raise invalid(name, "may not be null; leave it out to keep it")
         if "limits" in fields:
             fields["limits"] = stored_limits(fields["limits"])
         if "password" in fields:

@@ -1,9 +1,10 @@
 """The JSON of people."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ccrouter.admin.documents import LimitsObject
 from ccrouter.admin.schemas import Input, Moment, MonthView, Name
 
 Role = Literal["admin", "member"]
@@ -65,7 +66,7 @@ class UserView(BaseModel):
     status: Status = Field(description="`pending` waits for an administrator; only `active` may sign in and use keys")
     language: str | None = Field(description="Language of the pages, null where none was chosen", examples=["en"])
     theme: str | None = Field(description="Null where none was chosen", examples=["system"])
-    limits: dict[str, Any] = Field(description="What all keys of this user together may use")
+    limits: LimitsObject = Field(description="What all keys of this user together may use")
     keys: int = Field(description="How many keys this user has, deleted ones left out")
     month: MonthView = Field(description="What those keys have used in this calendar month (UTC)")
     created_at: Moment
@@ -76,6 +77,8 @@ class UserView(BaseModel):
 class UserChanges(Input):
     """Members of a user; those left out stay as they are."""
 
+    never_null = frozenset({"role", "status"})
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "active", "limits": {"rpm": 60}}]})
 
     name: Name | None = Field(None, description="Null takes it away")
@@ -84,7 +87,7 @@ class UserChanges(Input):
     status: Status | None = Field(
         None, description="`active` lets a pending user in; `disabled` ends all sessions at once and stops all keys"
     )
-    limits: dict[str, Any] | None = Field(None, description=_LIMITS, examples=[{"spend": {"month": "50.00"}}])
+    limits: LimitsObject | None = Field(None, description=_LIMITS, examples=[{"spend": {"month": "50.00"}}])
     password: NewPassword | None = Field(
         None, description="Write only; ends all sessions. Null: no sign-in by password"
     )
@@ -102,7 +105,7 @@ class UserInput(UserChanges):
         "made here",
         examples=["ada"],
     )
-    limits: dict[str, Any] | None = Field(
+    limits: LimitsObject | None = Field(
         None,
         description=f"{_LIMITS}. Where they are left out, a member has those of the settings (`members.limits`)",
         examples=[{"spend": {"month": "50.00"}}],
