@@ -1,7 +1,8 @@
 """Stand-ins for the ports, small enough to be read at a glance; the real ones are tested in `tests/contract`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -160,6 +161,14 @@ class FakePlaces:
     async def give_back(self, place: Place) -> None:
         await asyncio.sleep(0)
         self.taken.remove(place)
+
+
+class FakeLocks:
+    """Nobody waits."""
+
+    @contextlib.asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        yield
 
 
 class FakeConversations:

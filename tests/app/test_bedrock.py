@@ -2,20 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import anthropic
 import pytest
+from tests.app.sdk_loop import HI, a_client, loop
 from tests.emulators.bedrock import BedrockEmulator
 from tests.grammar import violations
 from tests.services import RunningRouter
-
-TOOL: Any = {
-    "name": "add",
-    "description": "adds",
-    "input_schema": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
-}
-HI: Any = [{"role": "user", "content": "What is 40 + 2?"}]
 
 
 @pytest.fixture(scope="session")
@@ -43,35 +36,16 @@ def a_key(router: RunningRouter, bedrock: BedrockEmulator, model: str | None = N
     )
 
 
-def a_client(router: RunningRouter, secret: str) -> anthropic.Anthropic:
-    """The official SDK, set up as its documentation says."""
-    return anthropic.Anthropic(base_url=router.base_url, api_key=secret, max_retries=0)
-
-
 @pytest.mark.parametrize("streams", [True, False])
 def test_a_tool_loop_runs(router: RunningRouter, bedrock: BedrockEmulator, streams: bool) -> None:
     """Call, result, answer; two rows with counts and a price."""
     bedrock.script("tool_loop")
     bedrock.call = ("add", {"a": 40, "b": 2})
     secret = a_key(router, bedrock)
-    client = a_client(router, secret)
-    messages = list(HI)
-    for _ in range(2):
-        wanted: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, "tools": [TOOL]}
-        if streams:
-            with client.messages.stream(**wanted) as stream:
-                message = stream.get_final_message()
-        else:
-            message = client.messages.create(**wanted)
-        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
-        if message.stop_reason == "tool_use":
-            (call,) = message.content
-            assert call.type == "tool_use"
-            assert (call.name, call.input) == ("add", {"a": 40, "b": 2})
-            result = {"type": "tool_result", "tool_use_id": call.id, "content": "42"}
-            messages.append({"role": "user", "content": [result]})
-    assert message.content[0].type == "text"
-    assert "42" in message.content[0].text
+    called, answered = loop(a_client(router, secret), streams=streams)
+    (call,) = called.content
+    assert (called.stop_reason, call.name, call.input) == ("tool_use", "add", {"a": 40, "b": 2})
+    assert "42" in answered.content[0].text
     for row in router.rows(secret, expect=2):
         assert (row["platform"], row["status"], row["stream"], row["usage_state"], row["cost_state"]) == (
             "bedrock", "ok", streams, "final", "priced",

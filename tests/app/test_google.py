@@ -7,17 +7,12 @@ from typing import Any
 
 import anthropic
 import pytest
+from tests.app.sdk_loop import HI, TOOL, loop
 from tests.emulators.antigravity import PROJECT, AntigravityEmulator
 from tests.emulators.gemini import GeminiEmulator, google_error
 from tests.grammar import events_of, violations
 from tests.services import RunningRouter
 
-TOOL: Any = {
-    "name": "add",
-    "description": "adds",
-    "input_schema": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
-}
-HI: Any = [{"role": "user", "content": "What is 40 + 2?"}]
 THINKING: Any = {"type": "enabled", "budget_tokens": 2048}
 SIDE_REQUEST = Path(__file__).parent.parent / "fixtures" / "claude-code" / "04-web-search-side-request.json"
 
@@ -106,31 +101,6 @@ def google(
 ) -> Google:
     """The router between the official SDK and the emulators."""
     return Google(router, gemini, antigravity, _sdk)
-
-
-def loop(client: anthropic.Anthropic, *, streams: bool, strips: bool = False, **members: Any) -> list[Any]:
-    """A tool loop until the model answers in text; the messages of the model. `strips`: no thinking is sent back."""
-    messages: list[Any] = list(HI)
-    answers: list[Any] = []
-    while len(answers) < 4:
-        wanted: Any = {"model": "claude-opus-5-5", "max_tokens": 8000, "messages": messages, "tools": [TOOL]} | members
-        if streams:
-            with client.messages.stream(**wanted) as stream:
-                message = stream.get_final_message()
-        else:
-            message = client.messages.create(**wanted)
-        answers.append(message)
-        content = [block.to_dict() for block in message.content if not (strips and block.type == "thinking")]
-        messages.append({"role": "assistant", "content": content})
-        results = [
-            {"type": "tool_result", "tool_use_id": block.id, "content": "42"}
-            for block in message.content
-            if block.type == "tool_use"
-        ]
-        if not results:
-            break
-        messages.append({"role": "user", "content": results})
-    return answers
 
 
 @pytest.mark.parametrize("streams", [True, False])

@@ -1,22 +1,16 @@
 """Addresses that speak OpenAI's API through the real router: a strict emulator, the official SDK as the client."""
 
-import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import pytest
+from tests.app.sdk_loop import HI, TOOL, a_client, loop
 from tests.emulators.openai import OpenAiEmulator
 from tests.grammar import violations
 from tests.services import RunningRouter
 
-TOOL: Any = {
-    "name": "add",
-    "description": "adds",
-    "input_schema": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
-}
-HI: Any = [{"role": "user", "content": "What is 40 + 2?"}]
 STREAMED: dict[str, Any] = {"model": "claude-opus-5-5", "max_tokens": 100, "stream": True, "messages": HI}
 
 
@@ -47,22 +41,10 @@ def a_key(
     )
 
 
-@contextlib.contextmanager
-def a_client(router: RunningRouter, secret: str) -> Iterator[anthropic.Anthropic]:
-    """The official SDK, without the certificates that plain HTTP does not need."""
-    with anthropic.Anthropic(
-        base_url=router.base_url,
-        api_key=secret,
-        max_retries=0,
-        http_client=anthropic.DefaultHttpxClient(verify=False),
-    ) as client:
-        yield client
-
-
 def ask_once(router: RunningRouter, secret: str, **more: Any) -> Any:
     """One message, whole."""
-    with a_client(router, secret) as client:
-        return client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI, **more)
+    client = a_client(router, secret)
+    return client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=HI, **more)
 
 
 def post(router: RunningRouter, secret: str, body: Any, path: str = "/proxy/v1/messages") -> Any:
@@ -84,30 +66,14 @@ def test_a_tool_loop_runs(
     emulator.script("tool_loop")
     emulator.call = ("add", {"a": 40, "b": 2})
     secret = a_key(router, emulator, model, vendor)
-    messages = list(HI)
-    for _ in range(2):
-        wanted: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, "tools": [TOOL]}
-        if thinks:
-            wanted["thinking"] = {"type": "adaptive"}
-        with a_client(router, secret) as client:
-            if streams:
-                with client.messages.stream(**wanted) as stream:
-                    message = stream.get_final_message()
-            else:
-                message = client.messages.create(**wanted)
-        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
-        if message.stop_reason == "tool_use":
-            call = message.content[-1]
-            assert call.type == "tool_use"
-            assert (call.name, call.input) == ("add", {"a": 40, "b": 2})
-            result = {"type": "tool_result", "tool_use_id": call.id, "content": "42"}
-            messages.append({"role": "user", "content": [result]})
-    final = message.content[-1]
-    assert final.type == "text"
-    assert "42" in final.text
+    thinking: dict[str, Any] = {"thinking": {"type": "adaptive"}} if thinks else {}
+    called, answered = loop(a_client(router, secret), streams=streams, **thinking)
+    call = called.content[-1]
+    assert (called.stop_reason, call.name, call.input) == ("tool_use", "add", {"a": 40, "b": 2})
+    assert "42" in answered.content[-1].text
     if model == "gpt-6.1-sol":
         assert [item for item in emulator.seen[-1].json["input"] if item["type"] == "reasoning"]
-        shown = [block["type"] for block in messages[1]["content"]]
+        shown = [block.type for block in called.content]
         assert shown == (["thinking", "tool_use"] if thinks else ["tool_use"])
     for row in router.rows(secret, expect=2):
         assert (row["platform"], row["status"], row["stream"], row["usage_state"]) == ("openai", "ok", streams, "final")

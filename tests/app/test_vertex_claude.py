@@ -1,16 +1,13 @@
 """Claude on Vertex through the real router: a strict emulator, the official SDK as the client."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import anthropic
 import pytest
+from tests.app.sdk_loop import HI, a_client, loop
 from tests.emulators.vertex_claude import VertexClaudeEmulator
 from tests.grammar import violations
 from tests.services import RunningRouter
-
-TOOL: Any = {"name": "add", "description": "adds", "input_schema": {"type": "object"}}
-HI: Any = [{"role": "user", "content": "What is 40 + 2?"}]
 
 
 @pytest.fixture(scope="session")
@@ -32,34 +29,15 @@ def a_key(router: RunningRouter, vertex: VertexClaudeEmulator, model: str | None
     return router.key_for("vertex", vertex.auth, model or vertex.model, base_url=vertex.url, options=options)
 
 
-def a_client(router: RunningRouter, secret: str) -> anthropic.Anthropic:
-    """The official SDK, set up as its documentation says."""
-    return anthropic.Anthropic(base_url=router.base_url, api_key=secret, max_retries=0)
-
-
 @pytest.mark.parametrize(("streams", "region"), [(True, "global"), (False, "eu")])
 def test_a_tool_loop_runs(router: RunningRouter, vertex: VertexClaudeEmulator, streams: bool, region: str) -> None:
     """Call, result, answer; rows with counts and the place's price."""
     vertex.script("tool_loop")
     vertex.call = ("add", {"a": 40, "b": 2})
     secret = a_key(router, vertex, region=region)
-    client = a_client(router, secret)
-    messages = list(HI)
-    for _ in range(2):
-        wanted: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, "tools": [TOOL]}
-        if streams:
-            with client.messages.stream(**wanted) as stream:
-                message = stream.get_final_message()
-        else:
-            message = client.messages.create(**wanted)
-        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
-        if message.stop_reason == "tool_use":
-            (call,) = message.content
-            assert call.type == "tool_use"
-            assert call.input == {"a": 40, "b": 2}
-            result = {"type": "tool_result", "tool_use_id": call.id, "content": "42"}
-            messages.append({"role": "user", "content": [result]})
-    assert message.content[0].type == "text"
+    called, answered = loop(a_client(router, secret), streams=streams)
+    assert [(block.type, block.input) for block in called.content] == [("tool_use", {"a": 40, "b": 2})]
+    assert "42" in answered.content[0].text
     for row in router.rows(secret, expect=2):
         assert (row["platform"], row["status"], row["stream"], row["usage_state"], row["cost_state"]) == (
             "vertex", "ok", streams, "final", "priced",

@@ -50,6 +50,7 @@ class AntigravityEmulator(Emulator):
     """
 
     platform = "antigravity"
+    scenarios = SCENARIOS
     auth: ClassVar[dict[str, Any]] = {
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
@@ -60,12 +61,10 @@ class AntigravityEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals: list[Refusal] = []
         self.tokens = 0
         self.revoked, self.is_set_up, self.project, self.looks = False, True, PROJECT, 0
         self.hindrance = ""
         self._valid: set[str] = set()
-        self._scenes: list[str] = []
         self._random = random.Random(13)
 
     @property
@@ -88,14 +87,9 @@ class AntigravityEmulator(Emulator):
         """The refresh token is not good any more."""
         self.revoked = True
 
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        assert set(scenarios) <= set(SCENARIOS)
-        self._scenes = list(scenarios)
-
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.revoked, self.is_set_up, self.hindrance = [], [], False, True, ""
+        self.revoked, self.is_set_up, self.hindrance = False, True, ""
         self.project, self.looks = PROJECT, 0
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -177,9 +171,7 @@ class AntigravityEmulator(Emulator):
         model, body = envelope["model"], envelope["request"]
         if model not in (self.model, *self.other_models):
             return _refuse(google_error(404, "NOT_FOUND", "Requested entity was not found."))
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
+        scene = self.next_scene()
         answers = Answers(model, body, self.next_call(scene), claude="claude" in model)
         if verb == "generateContent":
             return web.json_response({"response": joined(list(answers.chunks(scene))), "traceId": "trace-1"})

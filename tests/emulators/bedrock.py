@@ -87,6 +87,7 @@ class BedrockEmulator(Emulator):
     """
 
     platform = "bedrock"
+    scenarios = claude.SCENARIOS
     auth: ClassVar[dict[str, str]] = {
         "access_key_id": ACCESS_KEY,
         "secret_access_key": SECRET_KEY,
@@ -98,19 +99,12 @@ class BedrockEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals: list[tuple[str, int, str]] = []
         self.counts = True
-        self._scenes: list[str] = []
         self._random = random.Random(7)
-
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        assert set(scenarios) <= set(claude.SCENARIOS)
-        self._scenes = list(scenarios)
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.counts = [], [], True
+        self.counts = True
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -132,7 +126,7 @@ class BedrockEmulator(Emulator):
         wanted = "application/vnd.amazon.eventstream" if streams else "application/json"
         if seen.headers.get("accept") != wanted:
             self.violations.append(f"accept is {seen.headers.get('accept')}, not {wanted}")
-        scene = self._next_scene()
+        scene = self.next_scene()
         whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.next_call(scene))
         if not streams:
             return web.json_response(
@@ -155,18 +149,12 @@ class BedrockEmulator(Emulator):
             return _native_error(400, "invalid_request_error", problems[0])
         if self.refusals:
             return _exception(*self.refusals.pop(0))
-        scene = self._next_scene()
+        scene = self.next_scene()
         whole = claude.answer(scene, seen.json, prefix="bdrk", call=self.next_call(scene))
         if not seen.json.get("stream"):
             return web.json_response(whole, headers={"request-id": "req_bdrk_1"})
         data = b"".join(_native_events(whole, scene))
         return await self.stream(request, seen, "text/event-stream", self._chopped(data, model, scene))
-
-    def _next_scene(self) -> str:
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
-        return scene
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         seen = await self.note(request)

@@ -42,6 +42,7 @@ class GeminiEmulator(Emulator):
     """
 
     platform = "gemini"
+    scenarios = SCENARIOS
     auth: ClassVar[dict[str, Any]] = {"api_key": API_KEY}
     options: ClassVar[dict[str, Any]] = {}
     model = "gemini-3.8-flash"
@@ -49,18 +50,7 @@ class GeminiEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals: list[Refusal] = []
-        self._scenes: list[str] = []
         self._random = random.Random(11)
-
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        assert set(scenarios) <= set(SCENARIOS)
-        self._scenes = list(scenarios)
-
-    def reset(self) -> None:
-        super().reset()
-        self._scenes, self.refusals = [], []
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -90,7 +80,7 @@ class GeminiEmulator(Emulator):
         if model.endswith("-429"):
             delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}
             return _refuse(google_error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", delay))
-        scene = self._next_scene()
+        scene = self.next_scene()
         chunks = self._special(model, body) or list(Answers(model, body, self.next_call(scene)).chunks(scene))
         if verb == "generateContent":
             return web.json_response(joined(chunks))
@@ -103,12 +93,6 @@ class GeminiEmulator(Emulator):
             self.violations.append(problem)
             return _refuse(bad(problem))
         return web.json_response({"totalTokens": 321})
-
-    def _next_scene(self) -> str:
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
-        return scene
 
     def _forbidden(self, seen: Seen) -> Refusal | None:
         if "key" in seen.query:

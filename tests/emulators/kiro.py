@@ -53,6 +53,7 @@ class KiroEmulator(KiroTokens):
     """
 
     platform = "kiro"
+    scenarios = (*_SCENARIOS, *_ERRORS, *(path.stem for path in FIXTURES.glob("*.bin")))
     auth: ClassVar[dict[str, Any]] = {"auth_method": "api_key", "api_key": "ksk_emulated"}
     model = "claude-sonnet-4-5"
     other_models = ("claude-opus-4-5", "claude-haiku-4-5")
@@ -63,7 +64,6 @@ class KiroEmulator(KiroTokens):
         self.is_builder_id = self.needs_profile = self.native = False
         self.next_reset = self.used = 0.0
         self.usage_refusal: tuple[int, str, str] | None = None
-        self._scenes: list[str] = []
         self._signed: dict[str, str] = {}
         self._random = random.Random(7)
 
@@ -72,16 +72,10 @@ class KiroEmulator(KiroTokens):
         """A credential's options that lead here."""
         return {"runtime_url": self.url, "management_url": self.url, "token_url": self.url}
 
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        for name in scenarios:
-            assert name in _SCENARIOS or name in _ERRORS or (FIXTURES / f"{name}.bin").exists(), name
-        self._scenes = list(scenarios)
-
     def reset(self) -> None:
         super().reset()
         self.reset_tokens()
-        self._scenes, self.profiles, self.usage_refusal = [], [], None
+        self.profiles, self.usage_refusal = [], None
         self.next_reset = self.used = 0.0
         self.is_builder_id = self.needs_profile = self.native = False
 
@@ -125,9 +119,7 @@ class KiroEmulator(KiroTokens):
         if self._has_foreign_reasoning(body):
             reason = "THINKING_SIGNATURE_INVALID"
             return _exception(400, "ValidationException", "Invalid `signature` in `thinking` block", reason)
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
+        scene = self.next_scene()
         if scene in _ERRORS:
             upstream = _ERRORS[scene]
             headers = {name: value for name, value in upstream["headers"].items() if name != "content-type"}

@@ -49,6 +49,7 @@ class OpenAiEmulator(Emulator):
     """
 
     platform = "openai"
+    scenarios = SCENARIOS
     auth: ClassVar[dict[str, str]] = {"api_key": KEY}
     options: ClassVar[dict[str, Any]] = {"vendor": "openai"}
     model = "gpt-6.1-sol"
@@ -57,18 +58,11 @@ class OpenAiEmulator(Emulator):
     def __init__(self) -> None:
         super().__init__()
         self._random = random.Random(11)
-        self._scenes: list[str] = []
-        self.refusals: list[tuple[int, dict[str, Any]]] = []
         self.counts = True
-
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        assert set(scenarios) <= set(SCENARIOS)
-        self._scenes = list(scenarios)
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals, self.counts = [], [], True
+        self.counts = True
 
     def at(self, vendor: str) -> str:
         """The base_url of a vendor."""
@@ -109,9 +103,7 @@ class OpenAiEmulator(Emulator):
             return _error(429, "Rate limit reached for requests", None, "rate_limit_exceeded", {"retry-after": "7"})
         if model.endswith("-overloaded"):
             return _error(503, "The engine is currently overloaded, please try again later", None, None)
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
+        scene = self.next_scene()
         call = self.next_call(scene)
         if not body.get("stream"):
             whole = responses_whole if responses else chat_whole

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -41,16 +41,21 @@ class Emulator:
     """Base of the emulators: a subclass adds its routes and answers.
 
     Use as a context manager. `seen` lists the requests, `violations` what a request must not have been; a test reads
-    both. `reset` forgets them.
+    both. `reset` forgets them. `scenarios` are what `script` takes.
     """
+
+    scenarios: Collection[str] = ()
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.violations: list[str] = []
+        self.refusals: list[Any] = []
+        """Errors that the next requests get instead, as the emulator's class says."""
         self.call: Call | None = None
         """What `tool_loop` calls; without one the first tool that is offered."""
         self.calls: list[Call] = []
         """What `tool_call` calls, one after another, whatever results have come."""
+        self._scenes: list[str] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -62,13 +67,22 @@ class Emulator:
 
     def script(self, *scenarios: str) -> None:
         """What the next requests get, in order; afterwards text."""
-        raise LookupError(f"{type(self).__name__} plays no scenarios")
+        assert set(scenarios) <= set(self.scenarios), scenarios
+        self._scenes = list(scenarios)
 
     def reset(self) -> None:
-        """Forgets what was seen."""
+        """Forgets what was seen, and what was to come."""
         self.seen.clear()
         self.violations.clear()
         self.call, self.calls = None, []
+        self._scenes, self.refusals = [], []
+
+    def next_scene(self) -> str:
+        """What this request gets; `tool_loop` stays."""
+        scene = self._scenes.pop(0) if self._scenes else "text"
+        if scene == "tool_loop" and not self._scenes:
+            self._scenes = ["tool_loop"]
+        return scene
 
     def next_call(self, scene: str) -> Call | None:
         """What a scene calls."""

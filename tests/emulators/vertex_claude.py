@@ -64,6 +64,7 @@ class VertexClaudeEmulator(Emulator):
     """
 
     platform = "vertex"
+    scenarios = claude.SCENARIOS
     auth: ClassVar[dict[str, str]] = {"access_token": TOKEN, "project": PROJECT}
     options: ClassVar[dict[str, Any]] = {}
     model = "claude-sonnet-5-5"
@@ -71,19 +72,11 @@ class VertexClaudeEmulator(Emulator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals: list[tuple[int, Any]] = []
         self.counting_places = {"global", "us-east5"}
-        self._scenes: list[str] = []
         self._random = random.Random(7)
-
-    def script(self, *scenarios: str) -> None:
-        """What the next requests get, in order; afterwards text."""
-        assert set(scenarios) <= set(claude.SCENARIOS)
-        self._scenes = list(scenarios)
 
     def reset(self) -> None:
         super().reset()
-        self._scenes, self.refusals = [], []
         self.counting_places = {"global", "us-east5"}
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -114,9 +107,7 @@ class VertexClaudeEmulator(Emulator):
         if problems:
             self.violations += problems
             return _anthropic(400, "invalid_request_error", problems[0])
-        scene = self._scenes.pop(0) if self._scenes else "text"
-        if scene == "tool_loop" and not self._scenes:
-            self._scenes = ["tool_loop"]
+        scene = self.next_scene()
         whole = claude.answer(scene, body, prefix="vrtx", call=self.next_call(scene))
         if not streams:
             return web.json_response(whole, headers={"request-id": "req_vrtx_1"})

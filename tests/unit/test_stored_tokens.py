@@ -1,14 +1,12 @@
 """Renewing stored sign-ins where others are at it too, on a store that is changed behind one's back."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.fakes import a_credential
+from tests.fakes import FakeLocks, a_credential
 
 from ccrouter.clock import rfc3339
 from ccrouter.credentials.kinds import Credential
@@ -45,14 +43,6 @@ class Contested:
         return False
 
 
-class Locks:
-    """Nobody waits (`ports.Locks`)."""
-
-    @contextlib.asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
-        yield
-
-
 class Renewing:
     """A kind of sign-in (`tokens.contract.Renewing`) that always succeeds."""
 
@@ -80,7 +70,7 @@ class Renewing:
 
 def tokens(store: Contested, renewing: Renewing) -> StoredTokens:
     """One process at noon."""
-    return StoredTokens(renewing, store, Locks(), now=lambda: NOON, looks_s=(0.0,))
+    return StoredTokens(renewing, store, FakeLocks(), now=lambda: NOON, looks_s=(0.0,))
 
 
 @pytest.mark.parametrize("access_token", ["", "old"])
