@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ccrouter.admin.app import describe_admin_api
 from ccrouter.admin.permissions import PERMISSIONS
+from ccrouter.api import describe_api
 from ccrouter.cli import cli
 from ccrouter.config import read_environment
 
@@ -120,7 +120,7 @@ def test_lock_files_name_no_registry() -> None:
 
 def test_every_operation_has_a_permission_and_no_permission_is_left_over() -> None:
     """The rows of `permissions.py` are the operations of the API's description."""
-    operations = [operation for path in describe_admin_api()["paths"].values() for operation in path.values()]
+    operations = [operation for path in describe_api()["paths"].values() for operation in path.values()]
     assert sorted(operation["operationId"] for operation in operations) == sorted(PERMISSIONS)
 
 

@@ -2,8 +2,8 @@
 
 from mangum import Mangum
 
-from ccrouter.admin.app import create_admin_app
+from ccrouter.api import create_api
 from ccrouter.config import read_environment
 from ccrouter.services import Services
 
-handler = Mangum(create_admin_app(Services.build(read_environment())), lifespan="off")
+handler = Mangum(create_api(Services.build(read_environment())), lifespan="off")

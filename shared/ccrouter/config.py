@@ -21,6 +21,7 @@ MOST_CAPTURE_KB = 32 * 1024
 _REACHED_LOCALLY = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104 - only recognised here
 _BUILT_UI = Path(__file__).parents[2] / "frontend" / "dist"
 """Where `make ui` puts the web UI's files."""
+GITHUB, GITHUB_API = "https://github.com", "https://api.github.com"
 _LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -36,6 +37,11 @@ class Settings:
     claude_api_key: str | None = field(default=None, repr=False)
     claude_base_url: str | None = None
     frontend_url: str | None = None
+    github_client_id: str | None = None
+    github_client_secret: str | None = field(default=None, repr=False)
+    github_callback_url: str | None = None
+    github_url: str = GITHUB
+    github_api_url: str = GITHUB_API
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     data_dir: Path = Path(".data")
@@ -58,6 +64,21 @@ class Settings:
             return self.frontend_url.rstrip("/")
         host = "localhost" if self.host in _REACHED_LOCALLY else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether people come over TLS, so that cookies are for TLS only."""
+        return (self.frontend_url or "").startswith("https://")
+
+    @property
+    def github_on(self) -> bool:
+        """Whether one can sign in with GitHub."""
+        return self.github_client_id is not None and self.github_client_secret is not None
+
+    @property
+    def github_callback(self) -> str:
+        """Where GitHub sends people back to: `GITHUB_CALLBACK_URL`, else the address for it at `public_url`."""
+        return self.github_callback_url or f"{self.public_url}/api/v1/auth/github/callback"
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -134,6 +155,27 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         if claude_api_key is None:
             problems.append("CLAUDE_BASE_URL needs CLAUDE_API_KEY beside it: the key that is sent to that address")
 
+    frontend_url, github_callback_url = (
+        url("FRONTEND_URL", "http", "https"),
+        url("GITHUB_CALLBACK_URL", "http", "https"),
+    )
+    github_client_id, github_client_secret = text("GITHUB_CLIENT_ID"), text("GITHUB_CLIENT_SECRET")
+    if (github_client_id is None) != (github_client_secret is None):
+        problems.append("GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: one of them is not set")
+    if (
+        frontend_url
+        and github_callback_url
+        and urlsplit(frontend_url).hostname != urlsplit(github_callback_url).hostname
+    ):
+        problems.append(
+            "GITHUB_CALLBACK_URL must name the host of FRONTEND_URL, since cookies of a sign-in are for one host"
+        )
+    github_url = (url("CCR_GITHUB_URL", "http", "https") or GITHUB).rstrip("/")
+    # An Enterprise Server has its API below its own address.
+    github_api_url = url("CCR_GITHUB_API_URL", "http", "https") or (
+        GITHUB_API if github_url == GITHUB else f"{github_url}/api/v3"
+    )
+
     log_sink = text("CCR_LOG_SINK") or "db"
     if log_sink != "db":
         problems.append(f"CCR_LOG_SINK must be db, not «{log_sink}»")
@@ -152,7 +194,12 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         admin_password=text("ADMIN_PASSWORD"),
         claude_api_key=claude_api_key,
         claude_base_url=claude_base_url,
-        frontend_url=url("FRONTEND_URL", "http", "https"),
+        frontend_url=frontend_url,
+        github_client_id=github_client_id,
+        github_client_secret=github_client_secret,
+        github_callback_url=github_callback_url,
+        github_url=github_url,
+        github_api_url=github_api_url.rstrip("/"),
         host=text("CCR_HOST") or "127.0.0.1",
         port=port,
         data_dir=Path(text("CCR_DATA_DIR") or ".data").expanduser(),

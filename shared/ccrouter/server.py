@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ccrouter.admin.app import create_admin_app
+from ccrouter.api import create_api
 from ccrouter.proxy.door import create_proxy_app, serve_lifespan
 from ccrouter.proxy.reply import Receive, Send
 from ccrouter.services import Services
@@ -26,7 +26,7 @@ class Doors:
         self._services = services
         self._worker = Worker(services, chores)
         self._proxy = create_proxy_app(services)
-        self._admin = create_admin_app(services)
+        self._admin = create_api(services)
         self._site = Site.built_in(services.settings.ui_dir)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -328,4 +328,4 @@ def test_what_a_page_knows_before_anybody_signs_in(site: Site) -> None:
         providers = client.get("/api/v1/auth/providers").json()
     assert set(meta) == {"version", "sign_in", "public_url", "setup_open", "time_zone"}
     assert (meta["setup_open"], meta["sign_in"]) == (False, ["password"])
-    assert providers == {"items": [{"id": "password", "name": "Password"}], "next_cursor": None}
+    assert providers == {"items": [{"id": "password", "name": "Password", "url": None}], "next_cursor": None}

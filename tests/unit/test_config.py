@@ -129,6 +129,35 @@ def test_an_address_without_its_key_is_named() -> None:
     assert "CLAUDE_API_KEY" in problem
 
 
+GITHUB = {"GITHUB_CLIENT_ID": "id", "GITHUB_CLIENT_SECRET": "s3cret"}
+
+
+def test_github_and_a_server_of_ones_own() -> None:
+    """An Enterprise Server has its API below its address, unless another is named."""
+    found = read_environment(GITHUB)
+    assert (found.github_on, found.github_url, found.github_api_url) == (
+        True, "https://github.com", "https://api.github.com",
+    )  # fmt: skip
+    assert found.github_callback == "http://localhost:3000/api/v1/auth/github/callback"
+    own = read_environment(GITHUB | {"CCR_GITHUB_URL": "https://git.example/"})
+    assert (own.github_url, own.github_api_url) == ("https://git.example", "https://git.example/api/v3")
+    apart = read_environment(GITHUB | {"CCR_GITHUB_API_URL": "https://api.git.example/"})
+    assert apart.github_api_url == "https://api.git.example"
+    assert "s3cret" not in repr(found)
+    assert not read_environment({}).github_on
+
+
+def test_half_of_github_is_named() -> None:
+    """Without its secret an application is none; and its cookies are for one host."""
+    for name, value in GITHUB.items():
+        (problem,) = problems_of(**{name: value})
+        assert "GITHUB_CLIENT_ID" in problem
+        assert "GITHUB_CLIENT_SECRET" in problem
+    elsewhere = {"FRONTEND_URL": "https://a.example", "GITHUB_CALLBACK_URL": "https://b.example/callback"}
+    (problem,) = problems_of(**GITHUB, **elsewhere)
+    assert "GITHUB_CALLBACK_URL" in problem
+
+
 def test_all_problems_are_told_at_once() -> None:
     """Nobody starts ten times to learn of ten."""
     found = problems_of(PORT="x", JWT_SECRET="short", REDIS_URL="x", CCR_TRUSTED_PROXIES="a,b")

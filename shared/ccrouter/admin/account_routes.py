@@ -91,8 +91,8 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
 
     @routes.get("/auth/providers", operation_id="getSignInProviders")
     def providers() -> Page[ProviderView]:
-        """The ways to sign in."""
-        return Page(items=[ProviderView(id="password", name="Password")], next_cursor=None)
+        """The ways to sign in that are open here; a page leads people to `url`, where there is one."""
+        return Page(items=_providers(), next_cursor=None)
 
     @routes.get("/meta", operation_id="getMeta")
     def meta() -> MetaView:
@@ -100,11 +100,19 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         values = site_settings.read(needs.engine).values
         return MetaView(
             version=needs.version,
-            sign_in=["password"],
+            sign_in=[provider.id for provider in _providers()],
             public_url=public_url(needs.settings, values["public_url"]),
             setup_open=users.count_admins(needs.engine) == 0,
             time_zone=values["time_zone"],
         )
+
+    def _providers() -> list[ProviderView]:
+        found = []
+        if users.has_passwords(needs.engine):
+            found.append(ProviderView(id="password", name="Password", url=None))
+        if needs.settings.github_on:
+            found.append(ProviderView(id="github", name="GitHub", url="/api/v1/auth/github"))
+        return found
 
     def _me(user: User, session: Session) -> MeView:
         shown = user_view(needs.engine, user).model_dump()

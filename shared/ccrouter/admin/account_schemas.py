@@ -50,8 +50,12 @@ class TokenView(BaseModel):
 class ProviderView(BaseModel):
     """A way to sign in."""
 
-    id: str = Field(examples=["password"])
-    name: str
+    id: str = Field(examples=["github"])
+    name: str = Field(examples=["GitHub"])
+    url: str | None = Field(
+        description="Where it begins, with `next` for the path to end on; null: `POST /api/v1/auth/login`",
+        examples=["/api/v1/auth/github"],
+    )
 
 
 class MetaView(BaseModel):

@@ -1,15 +1,15 @@
 """The admin door as one application."""
 
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
-from ccrouter import __version__
 from ccrouter.admin.account_routes import account_routes
 from ccrouter.admin.audit_routes import audit_routes
 from ccrouter.admin.capture_routes import capture_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
+from ccrouter.admin.github_routes import github_routes
 from ccrouter.admin.hull import Hull
 from ccrouter.admin.job_routes import job_routes
 from ccrouter.admin.key_batch_routes import key_batch_routes
@@ -28,7 +28,6 @@ from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.admin.stat_routes import stat_routes
 from ccrouter.admin.user_routes import user_routes
-from ccrouter.config import Settings
 
 _DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
 
@@ -37,8 +36,8 @@ Sign in with `POST /api/v1/auth/login`; send the token as `Authorization: Bearer
 USD, times are RFC 3339 in UTC."""
 
 
-def create_admin_app(needs: Needs) -> FastAPI:
-    """The application for everything under `/api`."""
+def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
+    """The application for everything under `/api`; `further` are routes of another door that it serves too."""
     sign_in = SignIn(needs)
 
     def authorize(request: Request) -> None:
@@ -62,6 +61,7 @@ def create_admin_app(needs: Needs) -> FastAPI:
     )
     for routes in (
         account_routes(needs, sign_in),
+        github_routes(needs, sign_in),
         key_batch_routes(needs),
         user_routes(needs, sign_in),
         key_routes(needs),
@@ -80,6 +80,9 @@ def create_admin_app(needs: Needs) -> FastAPI:
     ):
         api.include_router(routes)
     app.include_router(api)
+    for routes in further:
+        # Without the check of parameters: GitHub may send more of them than are asked for (RFC 6749 §4.1.2).
+        app.include_router(routes, prefix="/api/v1", dependencies=[Depends(authorize)], responses={"default": problem})
     app.include_router(docs_routes())
 
     @app.get("/api/openapi.json", include_in_schema=False)
@@ -100,15 +103,3 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["security"] = [] if PERMISSIONS[operation["operationId"]] == ANYONE else [{"token": []}]
     return document
-
-
-def describe_admin_api() -> dict[str, Any]:
-    """The OpenAPI document without a running router."""
-    return describe(create_admin_app(cast("Needs", _Undeployed())))
-
-
-class _Undeployed:
-    """What describing the API needs: no service is touched."""
-
-    version = __version__
-    settings = Settings(jwt_secret="-" * 32)

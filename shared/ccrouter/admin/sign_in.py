@@ -13,6 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from ccrouter.access.cookies import cookie, cookie_name
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN, ANYONE, PERMISSIONS
 from ccrouter.admin.problems import Problem
@@ -23,6 +24,7 @@ from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
 
 SESSION = timedelta(hours=12)
+_COOKIE = "ccr_session"
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -36,8 +38,8 @@ class SignIn:
         self._csrf_key = hashlib.sha256(b"csrf:" + secret.encode()).digest()
         self._hasher = PasswordHasher()
         self._nobodys_hash = self._hasher.hash(base64.b64encode(self._csrf_key).decode())
-        self._secure = (needs.settings.frontend_url or "").startswith("https://")
-        self.cookie_name = "__Host-ccr_session" if self._secure else "ccr_session"
+        self._secure = needs.settings.secure_cookies
+        self.cookie_name = cookie_name(_COOKIE, secure=self._secure)
 
     def check_password(self, login: str, password: str) -> User | None:
         """The user, None where login or password is wrong; both take the same time."""
@@ -53,29 +55,22 @@ class SignIn:
         """What is stored in place of a password (Argon2id)."""
         return self._hasher.hash(password)
 
-    def start_session(self, user: User, request: Request) -> tuple[str, Session]:
-        """Opens a session; returns the token that stands for it."""
+    def start_session(self, user: User, request: Request, *, session_id: str | None = None) -> tuple[str, Session]:
+        """Opens a session; returns the token that stands for it. Raises IntegrityError for an id that was used."""
         session = sessions.start(
             self._needs.engine,
             user.id,
             utc_now() + SESSION,
             user_agent=request.headers.get("user-agent", "")[:200],
             client_ip=self.client_address(request),
+            session_id=session_id,
         )
         claims = {"sub": user.id, "sid": session.id, "exp": int(session.expires_at.timestamp())}
         return jwt.encode({"alg": "HS256"}, claims, self._key), session
 
     def cookie(self, token: str, max_age: int) -> dict[str, Any]:
         """The arguments for setting the session's cookie."""
-        return {
-            "key": self.cookie_name,
-            "value": token,
-            "max_age": max_age,
-            "path": "/",
-            "secure": self._secure,
-            "httponly": True,
-            "samesite": "lax",
-        }
+        return cookie(_COOKIE, token, max_age, secure=self._secure)
 
     def csrf_token(self, session: Session) -> str:
         """What a page must send in `X-CSRF-Token`: another site can make a browser send the cookie, but not this."""

@@ -13,6 +13,6 @@ def openapi() -> None:
     Example:
       ccrouter openapi > openapi.json
     """
-    from ccrouter.admin.app import describe_admin_api
+    from ccrouter.api import describe_api
 
-    click.echo(json.dumps(describe_admin_api(), indent=1))
+    click.echo(json.dumps(describe_api(), indent=1))

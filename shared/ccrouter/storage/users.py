@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ccrouter.clock import utc_now
@@ -174,6 +174,18 @@ def is_last_admin(connection: Connection, user_id: str) -> bool:
         select(users.c.id).where(_ACTIVE_ADMIN, _CAN_SIGN_IN).order_by(users.c.id).with_for_update()
     ).scalars()
     return [str(admin_id) for admin_id in found] == [user_id]
+
+
+def is_taken(place: Engine | Connection, login: str) -> bool:
+    """Whether somebody, deleted or not, has this login in whatever case."""
+    return _one(place, func.lower(users.c.login) == login.lower()) is not None
+
+
+def has_passwords(place: Engine | Connection) -> bool:
+    """Whether anybody could sign in with a password."""
+    condition = and_(users.c.password_hash.is_not(None), users.c.status == "active", users.c.deleted_at.is_(None))
+    with begun(place) as connection:
+        return bool(connection.execute(select(exists().where(condition))).scalar_one())
 
 
 def keys_of(place: Engine | Connection, user_id: str) -> list[str]:
