@@ -1,9 +1,11 @@
 """Starting with settings of one's own: other servers, and what a start says that cannot work."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from sqlalchemy import Engine, text
 from tests.integration.launched import Installation, json_of, new_installation
@@ -42,6 +44,28 @@ def test_servers_of_ones_own_are_used_instead(embedded: EmbeddedServices) -> Non
         listed = json_of(installation.run("keys", "list", "--json", DATABASE_URL=url))
         assert [key["name"] for key in listed] == ["first key"]
         assert not installation.data_dir.exists()
+
+
+def test_with_a_database_of_ones_own_set_up_waits_for_its_code(embedded: EmbeddedServices) -> None:
+    """A start and `migrate` print one; whoever has it becomes the administrator, and no later start prints any."""
+    with new_installation() as installation, fresh_database(embedded) as url:
+        settings = {
+            "DATABASE_URL": url,
+            "REDIS_URL": embedded.redis_url,
+            "CCR_MASTER_KEY": MASTER_KEY,
+            "JWT_SECRET": "j" * 32,
+        }
+        told = re.compile(r"^Set it up: \S+/setup   one-time code: (\S{23})$", re.MULTILINE)
+        deployed = told.findall(installation.run("migrate", DATABASE_URL=url).stdout)
+        with installation.running(**settings) as router:
+            started = told.findall(router.said)
+            assert (len(deployed), len(started), deployed == started) == (1, 1, False)
+            assert "password" not in router.said
+            body = {"code": deployed[0], "password": "twelve or more"}
+            assert httpx2.post(f"{router.url}/api/v1/setup", json=body).status_code == 201
+        with installation.running(**settings) as router:
+            assert "code" not in router.said
+        assert "code" not in installation.run("migrate", DATABASE_URL=url).stdout
 
 
 def test_only_the_database_may_be_ones_own(embedded: EmbeddedServices) -> None:

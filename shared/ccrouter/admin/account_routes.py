@@ -7,13 +7,12 @@ from ccrouter.admin.attempts import Attempts
 from ccrouter.admin.audit_routes import note
 from ccrouter.admin.editing import not_found
 from ccrouter.admin.needs import Needs
-from ccrouter.admin.permissions import permissions_of
 from ccrouter.admin.problems import Problem, invalid
 from ccrouter.admin.schemas import Page
 from ccrouter.admin.settings_routes import public_url
-from ccrouter.admin.sign_in import SESSION, SignIn
+from ccrouter.admin.sign_in import SignIn
+from ccrouter.admin.signed_in import me_view, signed_in
 from ccrouter.admin.user_schemas import SessionView
-from ccrouter.admin.user_views import user_view
 from ccrouter.storage import sessions, site_settings, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
@@ -27,22 +26,14 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     @routes.post("/auth/login", operation_id="login")
     def login(body: LoginInput, request: Request, response: Response) -> TokenView:
         """Sign in with a password. The token is also set as a cookie."""
-        names = [f"login:{body.username}", f"address:{sign_in.client_address(request)}"]
-        wait_s = attempts.wait_s(names)
-        if wait_s:
-            raise Problem(
-                429, f"Too many failed sign-ins. Try again in {wait_s} seconds.", headers={"Retry-After": str(wait_s)}
-            )
+        names = [f"login:{body.username}", f"address:{request.state.client_ip}"]
+        attempts.check(names)
         user = sign_in.check_password(body.username, body.password)
         if user is None:
             attempts.failed(names)
             raise Problem(401, "User name or password is wrong.", code="wrong_password")
         attempts.succeeded(names[0])
-        token, session = sign_in.start_session(user, request)
-        users.touch(needs.engine, user.id)
-        lasts_s = int(SESSION.total_seconds())
-        response.set_cookie(**sign_in.cookie(token, lasts_s))
-        return TokenView(access_token=token, expires_in=lasts_s, user=_me(user, session))
+        return signed_in(needs, sign_in, user, request, response)
 
     @routes.post("/auth/logout", operation_id="logout", status_code=204)
     def logout(request: Request, response: Response) -> None:
@@ -55,7 +46,7 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     @routes.get("/auth/me", operation_id="getMe")
     def me(request: Request) -> MeView:
         """Who is signed in."""
-        return _me(request.state.user, request.state.session)
+        return me_view(needs, sign_in, request.state.user, request.state.session)
 
     @routes.patch("/auth/me", operation_id="changeMe")
     def change_me(body: MeInput, request: Request) -> MeView:
@@ -70,7 +61,7 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
             sessions.revoke_all(needs.engine, user.id, but=request.state.session.id)
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         changed = users.change(needs.engine, user.id, changes) if changes else user
-        return _me(changed or user, request.state.session)
+        return me_view(needs, sign_in, changed or user, request.state.session)
 
     @routes.get("/auth/sessions", operation_id="listMySessions", summary="List the own sessions")
     def list_my_sessions(request: Request) -> Page[SessionView]:
@@ -113,10 +104,6 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         if needs.settings.github_on:
             found.append(ProviderView(id="github", name="GitHub", url="/api/v1/auth/github"))
         return found
-
-    def _me(user: User, session: Session) -> MeView:
-        shown = user_view(needs.engine, user).model_dump()
-        return MeView(**shown, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))
 
     return routes
 

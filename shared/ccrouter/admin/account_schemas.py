@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ccrouter.admin.schemas import Input, Name
 from ccrouter.admin.user_schemas import NewPassword, UserView
@@ -66,3 +66,15 @@ class MetaView(BaseModel):
     public_url: str
     setup_open: bool
     time_zone: str
+
+
+class SetUpInput(Input):
+    """The first administrator."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"code": "7QX4M-2BZKA-PLC6D-W5RTE", "password": "twelve or more"}]}
+    )
+
+    code: str = Field(max_length=100, description="The one-time code that the start or the deploy printed")
+    password: NewPassword = Field(description="Twelve characters or more")
+    name: Name | None = None

@@ -9,6 +9,7 @@ from ccrouter.admin.audit_routes import audit_routes
 from ccrouter.admin.capture_routes import capture_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
+from ccrouter.admin.first_admin_routes import first_admin_routes
 from ccrouter.admin.github_routes import github_routes
 from ccrouter.admin.hull import Hull
 from ccrouter.admin.job_routes import job_routes
@@ -61,6 +62,7 @@ def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
     )
     for routes in (
         account_routes(needs, sign_in),
+        first_admin_routes(needs, sign_in),
         github_routes(needs, sign_in),
         key_batch_routes(needs),
         user_routes(needs, sign_in),

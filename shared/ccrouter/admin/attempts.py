@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from ccrouter.admin.problems import Problem
 from ccrouter.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ class Attempts:
     def __init__(self, redis: "Callable[[], Redis]") -> None:
         self._redis = redis
         self._own: dict[str, tuple[int, float]] = {}
+
+    def check(self, names: list[str]) -> None:
+        """Raises Problem 429 where no attempt is admitted under these names now."""
+        wait_s = self.wait_s(names)
+        if wait_s:
+            raise Problem(
+                429, f"Too many failed sign-ins. Try again in {wait_s} seconds.", headers={"Retry-After": str(wait_s)}
+            )
 
     def wait_s(self, names: list[str]) -> int:
         """Seconds until another attempt is admitted under these names, 0 when one is admitted now."""

@@ -10,6 +10,7 @@ PERMISSIONS: dict[str, str] = {
     "receiveGithubSignIn": ANYONE,
     "finishGithubSignIn": ANYONE,
     "getMeta": ANYONE,
+    "setUp": ANYONE,
     "getMe": USER,
     "changeMe": USER,
     "listMySessions": USER,

@@ -97,7 +97,8 @@ def tell_running_router(settings: Settings, digest: str) -> None:
 def migrate_command() -> None:
     """Bring the database to the tables this version needs.
 
-    `ccrouter serve` does the same when it starts.
+    `ccrouter serve` does the same when it starts. Where nobody administers yet, it prints the one-time code of the
+    set-up, unless ADMIN_PASSWORD is given.
 
     \b
     Examples:
@@ -107,11 +108,26 @@ def migrate_command() -> None:
     from ccrouter.storage.crossing import away_named
     from ccrouter.storage.migrate import migrate
 
+    on_its_own = read_environment().database_url is None
     with reach_database() as settings:
         url = settings.database_url or ""
         with _placed(url):
             applied = away_named(migrate)(url)
+            code = None if on_its_own or settings.admin_password else away_named(_set_up_code)(url)
     click.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
+    if code is not None:
+        click.echo(f"Set it up: {settings.public_url}/setup   one-time code: {code}")
+
+
+def _set_up_code(url: str) -> str | None:
+    from ccrouter.storage import first_admin
+    from ccrouter.storage.engine import make_engine
+
+    engine = make_engine(url, pool_size=1)
+    try:
+        return first_admin.new_code(engine)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

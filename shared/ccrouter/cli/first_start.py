@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 ADMIN = "admin"
-"""The login of the administrator that every installation has."""
+"""The login of the administrator that every installation begins with."""
 _WAIT_FOR_DATABASE_S = 15
 _SANDBOX = [{"platform": "sandbox", "model": "sandbox"}]
 
@@ -30,6 +30,13 @@ class FirstStart:
     password: str | None
     key: str
     answers_from_sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitsSetUp:
+    """Nobody administers yet: whoever knows the code may begin."""
+
+    code: str
 
 
 def prepare(engine: "Engine", vault: Vault, settings: Settings) -> str | None:
@@ -47,13 +54,21 @@ def prepare(engine: "Engine", vault: Vault, settings: Settings) -> str | None:
     return credentials.follow_environment(engine, vault, settings.claude_api_key, settings.claude_base_url)
 
 
-def make_administrator(engine: "Engine", settings: Settings) -> FirstStart | None:
+def make_administrator(engine: "Engine", settings: Settings, *, on_its_own: bool) -> FirstStart | AwaitsSetUp | None:
     """Makes the administrator and a first key where there are none; returns what to show then, None at later starts.
 
-    Called when it can be shown at once: a start that is broken off before leaves no password that nobody saw.
+    Where the router is not `on_its_own` (it brings its database along) and ADMIN_PASSWORD is not given, nobody is made:
+    set-up waits for whoever has the code. Called when it can be shown at once: a start that is broken off before leaves
+    no password that nobody saw.
     """
-    from ccrouter.storage import credentials, keys, users
+    from ccrouter.storage import credentials, first_admin, keys, users
 
+    if settings.admin_password is None:
+        if users.count_admins(engine):
+            return None
+        if not on_its_own:
+            code = first_admin.new_code(engine)
+            return None if code is None else AwaitsSetUp(code)
     generated = None if settings.admin_password else secrets.token_urlsafe(12)
     first = _ensure_admin(engine, settings.admin_password, generated)
     if not first:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from ccrouter.cli.first_start import ADMIN, FirstStart, make_administrator, prepare
+from ccrouter.cli.first_start import ADMIN, AwaitsSetUp, FirstStart, make_administrator, prepare
 from ccrouter.cli.hints import client_lines, program
 from ccrouter.config import Settings, read_environment
 from ccrouter.embedded import DataDirectory, EmbeddedServices
@@ -53,6 +53,7 @@ def serve() -> None:
     try:
         with ExitStack() as stack:
             listening = stack.enter_context(_listen(settings))
+            on_its_own = settings.database_url is None
             settings, embedded = _complete(settings, stack)
             services = Services.build(settings)
             changed = prepare(services.engine, services.vault, settings)
@@ -61,7 +62,7 @@ def serve() -> None:
                 services.begin_anew(changed)
             if embedded is not None:
                 embedded.announce(settings.public_url)
-            _run(services, listening, asked_to_stop)
+            _run(services, listening, asked_to_stop, on_its_own=on_its_own)
     except _AskedToStop:
         pass
     click.echo("stopped")
@@ -147,14 +148,15 @@ def _check_redis(services: Services) -> None:
         )
 
 
-def _run(services: Services, listening: socket.socket, asked_to_stop: Event) -> None:
+def _run(services: Services, listening: socket.socket, asked_to_stop: Event, *, on_its_own: bool) -> None:
     from ccrouter.cli.web_server import WebServer
 
     def when_ready() -> None:
         if asked_to_stop.is_set():
             server.should_exit = True
             return
-        _say_ready(services.settings, make_administrator(services.engine, services.settings))
+        first = make_administrator(services.engine, services.settings, on_its_own=on_its_own)
+        _say_ready(services.settings, first)
 
     server = WebServer(services, when_ready)
     # It takes the signals over; the one that ended it is raised anew when it has stopped.
@@ -163,9 +165,14 @@ def _run(services: Services, listening: socket.socket, asked_to_stop: Event) -> 
         raise CcrError("the server did not start; its reason stands above")
 
 
-def _say_ready(settings: Settings, first: FirstStart | None) -> None:
+def _say_ready(settings: Settings, first: FirstStart | AwaitsSetUp | None) -> None:
     address = settings.public_url
     lines = ["", f"Claude Code Router is running on {address}", f"API documentation: {address}/api/docs"]
+    if isinstance(first, AwaitsSetUp):
+        lines.append(f"Set it up: {address}/setup   one-time code: {first.code}")
+        click.echo("\n".join([*lines, ""]))
+        sys.stdout.flush()
+        return
     if first is not None and first.password is not None:
         lines.append(f"Administrator: {ADMIN}   password (shown once): {first.password}")
     if first is None:

@@ -3,12 +3,13 @@
 import base64
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ccrouter.clock import utc_now
 from ccrouter.credentials.vault import Vault, VaultError
 from ccrouter.errors import SettingsError
+from ccrouter.storage.rows import begun
 from ccrouter.storage.tables import settings
 
 DEFAULT_MAPPING = "default_mapping"
@@ -24,10 +25,10 @@ def get(engine: Engine, name: str) -> Any:
         return connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar_one_or_none()
 
 
-def put(engine: Engine, name: str, value: Any) -> None:
+def put(place: Engine | Connection, name: str, value: Any) -> None:
     """Sets a value (anything JSON can hold except null)."""
     statement = insert(settings).values(name=name, value=value, updated_at=utc_now())
-    with engine.begin() as connection:
+    with begun(place) as connection:
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["name"],

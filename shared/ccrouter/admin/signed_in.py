@@ -1,0 +1,27 @@
+"""What somebody gets who has just signed in, and who asks for the own account."""
+
+from fastapi import Request, Response
+
+from ccrouter.admin.account_schemas import MeView, TokenView
+from ccrouter.admin.needs import Needs
+from ccrouter.admin.permissions import permissions_of
+from ccrouter.admin.sign_in import SESSION, SignIn
+from ccrouter.admin.user_views import user_view
+from ccrouter.storage import users
+from ccrouter.storage.sessions import Session
+from ccrouter.storage.users import User
+
+
+def signed_in(needs: Needs, sign_in: SignIn, user: User, request: Request, response: Response) -> TokenView:
+    """Opens a session: its token, also as a cookie."""
+    token, session = sign_in.start_session(user, request)
+    users.touch(needs.engine, user.id)
+    lasts_s = int(SESSION.total_seconds())
+    response.set_cookie(**sign_in.cookie(token, lasts_s))
+    return TokenView(access_token=token, expires_in=lasts_s, user=me_view(needs, sign_in, user, session))
+
+
+def me_view(needs: Needs, sign_in: SignIn, user: User, session: Session) -> MeView:
+    """A user as shown to that user."""
+    shown = user_view(needs.engine, user).model_dump()
+    return MeView(**shown, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))
