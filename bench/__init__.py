@@ -1,0 +1,1 @@
+"""What is proved at full size, and measured. Each module is a command: `python -m bench.NAME`."""
