@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Engine
 
+    from ccrouter.metering.record import CallRecord
     from ccrouter.storage.call_log import DbCallLog
     from ccrouter.storage.capture_queue import QueuedCaptures
     from ccrouter.storage.conversations import RedisConversations
@@ -246,6 +247,18 @@ class Services:
             forget_spend(self.redis_sync)
         except (RedisError, OSError) as error:
             _log.warning("Redis does not answer (%s); its spend counters may be outdated", type(error).__name__)
+
+    def under_way(self) -> "list[CallRecord]":
+        """The requests that run now in all processes, newest first; none while Redis is away."""
+        from redis.exceptions import RedisError
+
+        from ccrouter.storage.running import under_way
+
+        try:
+            return under_way(self.redis_sync)
+        except (RedisError, OSError) as error:
+            _log.warning("Redis does not answer (%s); nobody knows what is under way", type(error).__name__)
+            return []
 
     def conditions(self) -> Conditions:
         """How the credentials fare, for threads: as all processes know it, or this one while Redis is away."""

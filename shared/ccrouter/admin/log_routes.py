@@ -18,8 +18,11 @@ from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import LogView, Page
 from ccrouter.clock import utc_now
+from ccrouter.metering.record import CallRecord
 from ccrouter.storage import audit, captures, jobs, log_export, log_lists, log_sums, logs
 from ccrouter.storage.engine import make_engine
+from ccrouter.storage.log_filters import LogFilters
+from ccrouter.storage.running_rows import RUNNING, matching
 
 _SINCE = """For a live tail: what was stored since, oldest first. First the id of a row (the newest you have), then
 `next_cursor` of the answer before, which then is never null. Rows of the last ten seconds come again: put each in the
@@ -44,23 +47,30 @@ def log_routes(needs: Needs) -> APIRouter:
     ) -> Page[LogView]:
         """Requests, newest first; a member's own. All filters given must fit a row.
 
+        Before them, on the first part of the list, stand those under way (status `running`), as far as they are known
+        yet, half of the part at most. They are no rows yet: each gets its row, with the same id, when it has ended.
+
         With `since` it is a live tail instead: what was stored since, in that order, so that requests which took long
         are not missed.
         """
         role = request.state.user.role
         if since is not None and cursor is not None:
             raise invalid("since", "is given in place of cursor, not beside it")
+        running = [] if since is not None or cursor is not None else _under_way(needs, filters, limit)
         try:
-            if since is None:
-                page = log_lists.find(needs.engine, filters, cursor=cursor, limit=limit)
+            if since is None and filters.status == (RUNNING,):
+                page = log_lists.nothing()
+            elif since is None:
+                page = log_lists.find(needs.engine, filters, cursor=cursor, limit=limit - len(running))
             else:
                 page = log_lists.tail(needs.engine, filters, since, limit)
         except ValueError as error:
             if since is not None:
                 raise invalid("since", str(error)) from None
             raise bad_cursor(error) from None
-        states = captures.states_of(needs.engine, page.items)
-        return Page(items=[log_view(row, role, states[row.id]) for row in page.items], next_cursor=page.next_cursor)
+        rows = [*running, *page.items]
+        states = captures.states_of(needs.engine, rows)
+        return Page(items=[log_view(row, role, states[row.id]) for row in rows], next_cursor=page.next_cursor)
 
     @routes.get("/summary", operation_id="summarizeLogs", summary="Sum requests up")
     def summarize_logs(filters: Filters) -> SummaryView:
@@ -113,8 +123,21 @@ def log_routes(needs: Needs) -> APIRouter:
         """One request with its attempts; a member's own."""
         user = request.state.user
         row = logs.get(needs.engine, log_id)
+        if row is None:
+            row = next((record for record in _under_way(needs, LogFilters()) if str(record.id) == log_id), None)
         if row is None or (user.role != ADMIN and row.user_id != user.id):
             raise not_found("log row")
         return log_view(row, user.role, captures.states_of(needs.engine, [row])[row.id])
 
     return routes
+
+
+def _under_way(needs: Needs, filters: LogFilters, limit: int | None = None) -> list[CallRecord]:
+    """Requests that run now; where rows may follow them, so many that half of the list is left."""
+    found = matching(needs.under_way(), filters, utc_now())
+    if found:
+        ended = logs.stored(needs.engine, [record.id for record in found])
+        found = [record for record in found if record.id not in ended]
+    if limit is None:
+        return found
+    return found[: limit if filters.status == (RUNNING,) else limit // 2]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
 
+    from ccrouter.metering.record import CallRecord
     from ccrouter.tokens.quotas import Quotas
 
 
@@ -50,6 +51,9 @@ class Needs(Protocol):
     @property
     def quotas(self) -> "Quotas":
         """How much of an account's plan is used."""
+
+    def under_way(self) -> "list[CallRecord]":
+        """The requests that run now."""
 
     def conditions(self) -> Conditions:
         """How the credentials fare."""

@@ -20,9 +20,10 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 def make_engine(url: str, *, pool_size: int = 5, patient: bool = False) -> Engine:
     """The engine for a `postgres://` or `postgresql://` URL; it connects at the first use.
 
-    At most `pool_size` connections; 0 keeps none open between uses, for migrations and exports. That one, and a `patient` one, wait
-    for each answer as long as it takes; a statement of any other has ten seconds. TLS is used and verified unless
-    the host is this machine or the URL says `sslmode=disable`. Raises SettingsError for a URL that cannot work.
+    At most `pool_size` connections; 0 keeps none open between uses, for migrations and exports. That one, and a
+    `patient` one, wait for each answer as long as it takes; a statement of any other has ten seconds. TLS is used and
+    verified unless the host is this machine or the URL says `sslmode=disable`. Raises SettingsError for a URL that
+    cannot work.
     """
     driver_url, connect_args = _read_url(url)
     if pool_size == 0:

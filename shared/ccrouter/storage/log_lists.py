@@ -28,6 +28,11 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
         return read_page(connection, query, request_log.c.id, cursor, limit, record_of)
 
 
+def nothing() -> Page[CallRecord]:
+    """A list that no row is in."""
+    return Page([])
+
+
 class _Place(NamedTuple):
     stored_at: datetime
     id: UUID

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import Column, Engine, func, select
@@ -54,6 +55,12 @@ def insert_many(engine: Engine, lines: Sequence[bytes]) -> None:
     literal = records.decode().replace("\\", "\\\\").replace("'", "''")
     with engine.begin() as connection:
         connection.exec_driver_sql(f"{before}{literal}{after}")
+
+
+def stored(engine: Engine, record_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these have a row."""
+    with engine.connect() as connection:
+        return set(connection.execute(select(request_log.c.id).where(request_log.c.id.in_(record_ids))).scalars())
 
 
 def get(engine: Engine, record_id: str) -> CallRecord | None:
