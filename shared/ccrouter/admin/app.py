@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from ccrouter.admin.account_routes import account_routes
 from ccrouter.admin.audit_routes import audit_routes
 from ccrouter.admin.capture_routes import capture_routes
+from ccrouter.admin.configuration_routes import configuration_routes
 from ccrouter.admin.credential_routes import credential_routes
 from ccrouter.admin.docs import docs_routes
 from ccrouter.admin.first_admin_routes import first_admin_routes
@@ -74,6 +75,7 @@ def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
         log_routes(needs),
         session_routes(needs),
         capture_routes(needs),
+        configuration_routes(needs),
         audit_routes(needs),
         job_routes(needs),
         settings_routes(needs),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from ccrouter.access.limits import LimitsError, read_limits
 from ccrouter.admin.needs import Needs
@@ -12,8 +13,13 @@ from ccrouter.routing.mapping import EFFORTS, MappingError, read_mapping, target
 from ccrouter.storage import credentials
 
 
-def check_mapping(needs: Needs, document: dict[str, Any], field: str = "mapping") -> None:
-    """Raises Problem 422 where a mapping cannot be read, or leads to a platform or credential that is not there."""
+def check_mapping(
+    needs: Needs, document: dict[str, Any], field: str = "mapping", *, within: Connection | None = None
+) -> None:
+    """Raises Problem 422 where a mapping cannot be read, or leads to a platform or credential that is not there.
+
+    `within` is a transaction that may have made the credential just now.
+    """
     try:
         mapping = read_mapping(document, field)
     except MappingError as error:
@@ -25,7 +31,7 @@ def check_mapping(needs: Needs, document: dict[str, Any], field: str = "mapping"
         if target.effort is not None and target.effort not in EFFORTS:
             raise invalid(f"{place}.effort", f"must be one of {', '.join(EFFORTS)}")
         if target.credential_id is not None:
-            credential = credentials.get(needs.engine, target.credential_id)
+            credential = credentials.get(within or needs.engine, target.credential_id)
             if credential is None or credential.deleted_at is not None:
                 raise invalid(f"{place}.credential_id", "there is no such credential")
             if credential.platform != target.platform:

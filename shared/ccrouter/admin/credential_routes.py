@@ -1,10 +1,9 @@
 """Credentials: the operator's accounts on the platforms."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from ccrouter.admin.credential_fields import checked_auth, checked_options, credential_fields
 from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.deletion import Deleted, purge, restore
 from ccrouter.admin.editing import Cursor, IfMatch, Limit, bad_cursor, changed_meanwhile, check_version, etag, not_found
@@ -21,9 +20,7 @@ from ccrouter.admin.schemas import (
     TestView,
 )
 from ccrouter.clock import utc_now
-from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.gateway import probe
-from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
 from ccrouter.storage import credentials, tombstones
 from ccrouter.storage.credentials import FROM_ENVIRONMENT, StoredCredential
@@ -49,9 +46,10 @@ def credential_routes(needs: Needs) -> APIRouter:
         """Add a credential; requests use it within 5 seconds."""
         if body.platform not in PLATFORMS:
             raise invalid("platform", f"must be one of {', '.join(sorted(PLATFORMS))}")
-        fields = _fields(body.platform, body)
-        fields["options"] = _options(body.platform, body.options or {})
-        made = credentials.create(needs.engine, needs.vault, body.platform, _auth(body.platform, body.auth), fields)
+        fields = credential_fields(needs.settings, body.platform, body.model_dump(exclude_unset=True))
+        fields["options"] = checked_options(body.platform, body.options or {})
+        auth = checked_auth(body.platform, body.auth)
+        made = credentials.create(needs.engine, needs.vault, body.platform, auth, fields)
         response.headers["Location"] = f"/api/v1/credentials/{made.id}"
         response.headers["ETag"] = etag(made.updated_at)
         return _views([made])[0]
@@ -73,8 +71,11 @@ def credential_routes(needs: Needs) -> APIRouter:
         found = _existing(credential_id)
         if found.origin == FROM_ENVIRONMENT and body.model_fields_set & {"auth", "base_url"}:
             raise invalid("auth", "follows CLAUDE_API_KEY and CLAUDE_BASE_URL; change it there")
-        auth = None if body.auth is None else _auth(found.platform, body.auth)
-        version, fields = check_version(if_match, found.updated_at), _fields(found.platform, body)
+        auth = None if body.auth is None else checked_auth(found.platform, body.auth)
+        version = check_version(if_match, found.updated_at)
+        fields = credential_fields(needs.settings, found.platform, body.model_dump(exclude_unset=True))
+        if fields.get("enabled") and auth is None and credentials.lacks_secret(needs.engine, needs.vault, found):
+            raise invalid("enabled", "it has no secret yet: give `auth` too", code="no_secret")
         # What it met, it met with another secret, at another address or in another way.
         begins_anew = auth is not None or any(
             name in fields and fields[name] != getattr(found, name) for name in ("base_url", "options")
@@ -160,38 +161,7 @@ def credential_routes(needs: Needs) -> APIRouter:
             raise not_found("credential")
         return found
 
-    def _fields(platform: str, body: CredentialChanges) -> dict[str, Any]:
-        """The columns that a body sets, checked. Raises Problem 422."""
-        fields = body.model_dump(exclude_unset=True, exclude={"auth", "platform"})
-        if "options" in fields:
-            fields["options"] = _options(platform, fields["options"])
-        if fields.get("base_url") is not None:
-            kind = KINDS[platform]
-            if kind.base_url is None:
-                raise invalid("base_url", "cannot be set for this platform; its addresses are options")
-            try:
-                fields["base_url"] = check_base_url(
-                    fields["base_url"], needs.settings.private_upstreams, kind.refused_endings
-                )
-            except ValueError as error:
-                raise invalid("base_url", str(error)) from None
-        return fields
-
     return routes
-
-
-def _auth(platform: str, auth: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return check_auth(platform, auth)
-    except AuthError as error:
-        raise invalid(error.field, error.message) from None
-
-
-def _options(platform: str, options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return check_options(platform, options)
-    except AuthError as error:
-        raise invalid(error.field, error.message) from None
 
 
 def _view(item: StoredCredential, state: CredentialState) -> CredentialView:

@@ -3,19 +3,22 @@
 import ipaddress
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ccrouter.admin.checks import check_mapping, stored_limits
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import KeyChanges
+from ccrouter.storage.keys import CHANGEABLE
 
 
-def key_fields(needs: Needs, body: KeyChanges) -> dict[str, Any]:
-    """The columns that a body sets. Raises Problem 422."""
-    fields = body.model_dump(exclude_unset=True, exclude={"owner_id"})
+def key_fields(needs: Needs, body: KeyChanges, *, within: Connection | None = None) -> dict[str, Any]:
+    """The columns that a body sets. Raises Problem 422. `within` as for `check_mapping`."""
+    fields = {name: value for name, value in body.model_dump(exclude_unset=True).items() if name in CHANGEABLE}
     if "limits" in fields:
         fields["limits"] = stored_limits(fields["limits"])
     if "mapping" in fields:
-        fields["mapping"] = mapping_field(needs, fields["mapping"])
+        fields["mapping"] = mapping_field(needs, fields["mapping"], within=within)
     if "tags" in fields:
         fields["tags"] = list(dict.fromkeys(fields["tags"]))
     for index, text in enumerate(fields.get("allowed_ips", [])):
@@ -28,8 +31,8 @@ def key_fields(needs: Needs, body: KeyChanges) -> dict[str, Any]:
     return fields
 
 
-def mapping_field(needs: Needs, document: dict[str, Any] | None) -> dict[str, Any]:
+def mapping_field(needs: Needs, document: dict[str, Any] | None, *, within: Connection | None = None) -> dict[str, Any]:
     """A mapping as it is stored. Raises Problem 422."""
     mapping = document or {}
-    check_mapping(needs, mapping)
+    check_mapping(needs, mapping, within=within)
     return mapping

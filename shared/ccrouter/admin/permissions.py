@@ -53,6 +53,8 @@ PERMISSIONS: dict[str, str] = {
     "listSessions": USER,
     "getSession": USER,
     "getLogCapture": USER,
+    "exportConfiguration": ADMIN,
+    "importConfiguration": ADMIN,
     "getStatsSummary": USER,
     "getStatsSeries": USER,
     "getStatsBreakdown": USER,

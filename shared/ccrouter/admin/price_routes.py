@@ -70,7 +70,7 @@ def price_routes(needs: Needs) -> APIRouter:
 
         What was billed stays as it is: `POST /prices/rerate` computes it anew, with prices that were valid then.
         """
-        own = tuple(_row(item.row(), f"own[{index}]") for index, item in enumerate(body.own))
+        own = tuple(checked_row(item.row(), f"own[{index}]") for index, item in enumerate(body.own))
         user = request.state.user
         with needs.engine.begin() as connection:
             before = prices.current(connection)
@@ -160,7 +160,11 @@ def price_routes(needs: Needs) -> APIRouter:
             model=body.model,
             only_unpriced=body.only_unpriced,
         )
-        own = None if body.own is None else [_row(row.row(), f"own[{index}]") for index, row in enumerate(body.own)]
+        own = (
+            None
+            if body.own is None
+            else [checked_row(row.row(), f"own[{index}]") for index, row in enumerate(body.own)]
+        )
         version = prices.current(needs.engine).id
         asked = {**msgspec.to_builtins(filters), "version": version}
         if rerating.count(needs.engine, filters) > _MOST_AT_ONCE:
@@ -205,7 +209,8 @@ def _for_members(view: PricesView) -> PricesView:
     return view.model_copy(update={"version": version, "own": own, "versions": []})
 
 
-def _row(row: PriceRow, field: str) -> PriceRow:
+def checked_row(row: PriceRow, field: str) -> PriceRow:
+    """The row itself. Raises Problem 422 for a platform that is none."""
     if not is_platform(row.platform) and row.platform not in vendors():
         raise invalid(f"{field}.platform", f"«{row.platform}» is neither a platform nor a vendor of `openai`")
     return row

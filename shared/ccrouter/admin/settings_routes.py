@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from ccrouter.admin.audit_routes import note
 from ccrouter.admin.checks import check_mapping, stored_limits
@@ -31,7 +32,7 @@ def settings_routes(needs: Needs) -> APIRouter:
         body: SettingsChanges, request: Request, response: Response, if_match: IfMatch = None
     ) -> SettingsView:
         """Set what the body names; in force everywhere within 5 seconds. Members left out stay as they are."""
-        changes = _checked(body)
+        changes = checked_settings(needs, body)
         before = site_settings.read(needs.engine)
         version = check_version(if_match, before.updated_at)
         with needs.engine.begin() as connection:
@@ -48,28 +49,6 @@ def settings_routes(needs: Needs) -> APIRouter:
             )
         return _shown(after, response)
 
-    def _checked(body: SettingsChanges) -> dict[str, Any]:
-        changes = body.model_dump(exclude_unset=True)
-        for name in changes:
-            if isinstance(topic := getattr(body, name), BaseModel):
-                # A topic is set whole: members of it that are left out have their defaults.
-                changes[name] = topic.model_dump()
-        for variable, setting in _from_environment(needs.settings):
-            if setting in changes:
-                raise invalid(setting, f"follows {variable}; change it there", code="set_by_environment")
-        if changes.get("default_mapping") is not None:
-            check_mapping(needs, changes["default_mapping"], "default_mapping")
-        if (members := changes.get("members")) is not None:
-            members["limits"] = stored_limits(members["limits"], "members.limits")
-            if members["mapping"] is not None:
-                check_mapping(needs, members["mapping"], "members.mapping")
-            for index, platform in enumerate(members["allowed_platforms"] or ()):
-                if not is_platform(platform):
-                    raise invalid(f"members.allowed_platforms[{index}]", f"there is no platform «{platform}»")
-        if (alerts := changes.get("alerts")) is not None:
-            alerts["thresholds"] = sorted(set(alerts["thresholds"]))
-        return changes
-
     def _shown(found: SiteSettings, response: Response) -> SettingsView:
         response.headers["ETag"] = etag(found.updated_at)
         environment = [
@@ -80,6 +59,30 @@ def settings_routes(needs: Needs) -> APIRouter:
         return SettingsView(**values, environment=environment)
 
     return routes
+
+
+def checked_settings(needs: Needs, body: SettingsChanges, *, within: Connection | None = None) -> dict[str, Any]:
+    """The settings that a body sets. Raises Problem 422. `within` as for `check_mapping`."""
+    changes = body.model_dump(exclude_unset=True)
+    for name in changes:
+        if isinstance(topic := getattr(body, name), BaseModel):
+            # A topic is set whole: members of it that are left out have their defaults.
+            changes[name] = topic.model_dump()
+    for variable, setting in _from_environment(needs.settings):
+        if setting in changes:
+            raise invalid(setting, f"follows {variable}; change it there", code="set_by_environment")
+    if changes.get("default_mapping") is not None:
+        check_mapping(needs, changes["default_mapping"], "default_mapping", within=within)
+    if (members := changes.get("members")) is not None:
+        members["limits"] = stored_limits(members["limits"], "members.limits")
+        if members["mapping"] is not None:
+            check_mapping(needs, members["mapping"], "members.mapping", within=within)
+        for index, platform in enumerate(members["allowed_platforms"] or ()):
+            if not is_platform(platform):
+                raise invalid(f"members.allowed_platforms[{index}]", f"there is no platform «{platform}»")
+    if (alerts := changes.get("alerts")) is not None:
+        alerts["thresholds"] = sorted(set(alerts["thresholds"]))
+    return changes
 
 
 def public_url(settings: Settings, stored: str | None) -> str:

@@ -8,11 +8,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 
 from ccrouter.clock import utc_now
-from ccrouter.credentials.kinds import Block, Credential
+from ccrouter.credentials.kinds import AuthError, Block, Credential, check_auth
 from ccrouter.credentials.vault import Vault, VaultError
 from ccrouter.ids import uuid7
 from ccrouter.storage import tombstones
-from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.rows import Page, begun, read_page, uuid_of
 from ccrouter.storage.tables import credentials
 
 _log = logging.getLogger(__name__)
@@ -53,11 +53,17 @@ _UNBLOCKED = {"blocked_reason": None, "blocked_at": None, "blocked_until": None}
 
 
 def create(
-    engine: Engine, vault: Vault, platform: str, auth: dict[str, Any], fields: dict[str, Any], *, origin: str = "api"
+    place: Engine | Connection,
+    vault: Vault,
+    platform: str,
+    auth: dict[str, Any],
+    fields: dict[str, Any],
+    *,
+    origin: str = "api",
 ) -> StoredCredential:
     """Stores a credential; its `auth` object is sealed. `fields`: members of CHANGEABLE, `name` at least."""
     credential_id = uuid7()
-    with engine.begin() as connection:
+    with begun(place) as connection:
         row = connection.execute(
             insert(credentials)
             .values(
@@ -72,9 +78,9 @@ def create(
     return _credential_of(row)
 
 
-def get(engine: Engine, credential_id: str) -> StoredCredential | None:
+def get(place: Engine | Connection, credential_id: str) -> StoredCredential | None:
     """The credential with this id, deleted ones included."""
-    with engine.connect() as connection:
+    with begun(place) as connection:
         row = connection.execute(select(credentials).where(credentials.c.id == uuid_of(credential_id))).one_or_none()
     return None if row is None else _credential_of(row)
 
@@ -92,15 +98,15 @@ def find(
         return read_page(connection, query, credentials.c.id, cursor, limit, _credential_of)
 
 
-def not_deleted(engine: Engine) -> list[StoredCredential]:
+def not_deleted(place: Engine | Connection) -> list[StoredCredential]:
     """All credentials that are not deleted, in use or not."""
-    with engine.connect() as connection:
+    with begun(place) as connection:
         rows = connection.execute(select(credentials).where(credentials.c.deleted_at.is_(None))).all()
     return [_credential_of(row) for row in rows]
 
 
 def change(
-    engine: Engine,
+    place: Engine | Connection,
     vault: Vault,
     credential_id: str,
     fields: dict[str, Any],
@@ -118,7 +124,7 @@ def change(
         values["auth_sealed"] = _seal(vault, credential_id, auth)
     if auth is not None or lifts_block:
         values |= _UNBLOCKED
-    return _update(engine, credential_id, values, if_updated_at)
+    return _update(place, credential_id, values, if_updated_at)
 
 
 def soft_delete(place: Engine | Connection, credential_id: str, *, if_updated_at: datetime | None = None) -> bool:
@@ -171,13 +177,25 @@ def block_sealed(engine: Engine, credential_id: str, sealed: bytes, reason: str)
     return _update_sealed(engine, credential_id, sealed, values)
 
 
-def open_one(engine: Engine, vault: Vault, credential_id: str) -> Credential | None:
+def open_one(place: Engine | Connection, vault: Vault, credential_id: str) -> Credential | None:
     """The credential with its secret, as an attempt needs it, in use or not. Raises VaultError."""
-    with engine.connect() as connection:
+    with begun(place) as connection:
         row = connection.execute(
             select(credentials).where(credentials.c.id == uuid_of(credential_id), credentials.c.deleted_at.is_(None))
         ).one_or_none()
     return None if row is None else _opened(vault, row)
+
+
+def lacks_secret(place: Engine | Connection, vault: Vault, credential: StoredCredential) -> bool:
+    """Whether a credential came without a secret, as an import makes them, and its platform cannot do without one."""
+    opened = open_one(place, vault, credential.id)
+    if opened is None or opened.auth:
+        return False
+    try:
+        check_auth(credential.platform, {})
+    except AuthError:
+        return True
+    return False
 
 
 def in_use(engine: Engine, vault: Vault) -> list[Credential]:
@@ -244,7 +262,7 @@ def follow_environment(engine: Engine, vault: Vault, api_key: str | None, base_u
 
 
 def _update(
-    engine: Engine,
+    place: Engine | Connection,
     credential_id: str,
     values: dict[str, Any],
     if_updated_at: datetime | None,
@@ -257,7 +275,7 @@ def _update(
         statement = statement.where(only_if)
     if if_updated_at is not None:
         statement = statement.where(credentials.c.updated_at == if_updated_at)
-    with engine.begin() as connection:
+    with begun(place) as connection:
         return bool(connection.execute(statement.values(updated_at=func.clock_timestamp(), **values)).rowcount)
 
 

@@ -118,6 +118,13 @@ def find(
         return read_page(connection, _filtered(_joined(), filters), api_keys.c.id, cursor, limit, _key_of)
 
 
+def not_deleted(place: Engine | Connection) -> list[StoredKey]:
+    """All keys that are not deleted, the first ones first."""
+    with begun(place) as connection:
+        rows = connection.execute(_joined().where(api_keys.c.deleted_at.is_(None)).order_by(api_keys.c.id))
+        return [_key_of(row) for row in rows]
+
+
 def change(
     place: Engine | Connection, key_id: str, fields: dict[str, Any], *, if_updated_at: datetime | None = None
 ) -> bool:

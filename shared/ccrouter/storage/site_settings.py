@@ -71,6 +71,11 @@ PLAIN: dict[str, Any] = {"default_mapping": {}, "time_zone": "UTC", "public_url"
 NAMES = (*PLAIN, *TOPICS)
 
 
+def defaults() -> dict[str, Any]:
+    """What holds where nobody has set anything."""
+    return PLAIN | {name: msgspec.to_builtins(kind()) for name, kind in TOPICS.items()}
+
+
 class SiteSettings(msgspec.Struct, frozen=True):
     """All settings, and when any was changed last."""
 
