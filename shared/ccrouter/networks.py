@@ -48,32 +48,46 @@ def check_base_url(
     `refused_endings` are paths that the router adds itself. `private_networks` None admits every address.
     A name is not looked up here: its addresses are checked whenever a connection is made.
     """
-    try:
-        parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("must be a URL such as https://api.anthropic.com") from None
-    if parts.scheme not in ("http", "https") or not host or not url.isascii():
-        raise ValueError("must be a URL that begins with https:// or http://, such as https://api.anthropic.com")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user name or password; give the secret as auth")
-    if parts.query or parts.fragment:
+    checked = check_url(url, private_networks)
+    parts = urlsplit(checked)
+    if parts.query:
         raise ValueError("must end with its path: no ? and no #")
     path = parts.path.rstrip("/")
     for ending in refused_endings:
         if path.endswith(ending):
             raise ValueError(f"must be given without {ending} at its end: the router adds it itself")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def check_url(url: str, private_networks: Sequence[Network] | None, example: str = "https://api.anthropic.com") -> str:
+    """An address that the router may be told to send to, as it was given; raises ValueError with the reason.
+
+    As for `check_base_url`, names are looked up only when a connection is made.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"must be a URL such as {example}") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isascii():
+        raise ValueError(f"must be a URL that begins with https:// or http://, such as {example}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password; give the secret as auth")
+    if parts.fragment:
+        raise ValueError("must end with its path: no ? and no #")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         address = None
         if not _NAME.fullmatch(host):
             raise ValueError(f"«{host}» is no name of a host and no address") from None
+    if not re.fullmatch("[!-~]+", url.strip()):
+        raise ValueError("must not hold spaces or control characters")
     if host == "localhost":
         address = ipaddress.ip_address("127.0.0.1")
     if address is not None and private_networks is not None and not is_allowed(address, private_networks):
         raise ValueError("lies in a private network; the operator may open it with CCR_PRIVATE_UPSTREAMS")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    return url.strip()
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:

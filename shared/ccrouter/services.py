@@ -23,6 +23,9 @@ from ccrouter.routing.pool import Conditions
 from ccrouter.upstream import AiohttpUpstream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from redis import Redis as SyncRedis
     from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Engine
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from ccrouter.storage.states import SharedStates
     from ccrouter.tokens.desk import SignInDesk
     from ccrouter.tokens.quotas import Quotas
+    from ccrouter.webhooks import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -236,6 +240,16 @@ class Services:
         from ccrouter.storage.directory import forget_key
 
         forget_key(self.redis_sync, digest)
+
+    async def send_events(self, events: "Sequence[tuple[str, str, UUID, str]]") -> "list[Outcome]":
+        """Sends events (address, secret, id, body) to webhooks, all at once; in whichever loop it is called."""
+        from ccrouter import webhooks
+
+        upstream = AiohttpUpstream(self.settings.private_upstreams)
+        try:
+            return list(await asyncio.gather(*(webhooks.send(upstream, *event) for event in events)))
+        finally:
+            await upstream.close()
 
     def forget_spend(self) -> None:
         """Lets limits of spend hold by the log anew, where the cost of rows has changed."""

@@ -30,6 +30,7 @@ from ccrouter.admin.settings_routes import settings_routes
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.admin.stat_routes import stat_routes
 from ccrouter.admin.user_routes import user_routes
+from ccrouter.admin.webhook_routes import webhook_routes
 
 _DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
 
@@ -81,6 +82,7 @@ def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
         settings_routes(needs),
         price_routes(needs),
         stat_routes(needs),
+        webhook_routes(needs),
     ):
         api.include_router(routes)
     app.include_router(api)

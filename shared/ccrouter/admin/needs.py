@@ -1,11 +1,14 @@
 """What the admin door needs from the services."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 from ccrouter.config import Settings
 from ccrouter.credentials.vault import Vault
 from ccrouter.ports import Directory, Outside, ResultFiles
 from ccrouter.routing.pool import Conditions
+from ccrouter.webhooks import Outcome
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -60,6 +63,9 @@ class Needs(Protocol):
 
     def begin_anew(self, credential_id: str) -> None:
         """Forgets how a credential fared."""
+
+    async def send_events(self, events: Sequence[tuple[str, str, UUID, str]]) -> list[Outcome]:
+        """Sends events (address, secret, id, body) to webhooks."""
 
     def forget_spend(self) -> None:
         """Lets limits of spend hold by the log anew."""

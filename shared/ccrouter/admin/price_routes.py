@@ -178,6 +178,7 @@ def price_routes(needs: Needs) -> APIRouter:
                 job = jobs.create(connection, jobs.RERATE, request.state.user.id, arguments)
                 if not body.dry_run:
                     note(connection, request, "prices.rerate", job.id, after=asked)
+            needs.hurry("jobs")
             response.status_code = 202
             response.headers["Location"] = f"/api/v1/jobs/{job.id}"
             return view_of(job)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ccrouter.clock import utc_now
 from ccrouter.services import Services
 from ccrouter.storage import captures, tombstones
+from ccrouter.worker.alerting import DELIVERIES, deliver, find_alerts, forget_deliveries
 from ccrouter.worker.chore import Chore
 from ccrouter.worker.job_runner import forget_jobs, run_jobs
 from ccrouter.worker.log_months import keep_months
@@ -31,6 +32,9 @@ CHORES: tuple[Chore, ...] = (
     Chore("forget_jobs", _HOUR_S, forget_jobs),
     Chore("purge", _HOUR_S, _purge),
     Chore("delete_old_captures", _HOUR_S, _delete_old_captures),
+    Chore("alerts", 30.0, find_alerts),
+    Chore(DELIVERIES, 10.0, deliver),
+    Chore("forget_deliveries", _HOUR_S, forget_deliveries),
     Chore("keep_months", _HOUR_S, keep_months),
     Chore("reconcile", 60.0, reconcile),
 )

@@ -15,9 +15,11 @@ from ccrouter.storage.tables.people import sessions, users
 from ccrouter.storage.tables.prices import price_rows, price_versions
 from ccrouter.storage.tables.settings import settings
 from ccrouter.storage.tables.tombstones import tombstones
+from ccrouter.storage.tables.webhooks import alerts, webhook_deliveries, webhooks
 
 __all__ = [
     "ROLLUP_KEY",
+    "alerts",
     "api_keys",
     "audit",
     "captures",
@@ -36,4 +38,6 @@ __all__ = [
     "tombstones",
     "usage_hours",
     "users",
+    "webhook_deliveries",
+    "webhooks",
 ]
