@@ -9,7 +9,7 @@ RUN := .venv
 TEST := .venv-test
 PIP := bin/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: help run test lint types unit ui ui-test openapi platforms format lock clean test-tools
+.PHONY: help run test lint types unit schemathesis ui ui-test openapi platforms format lock clean test-tools
 -include tests/tools.mk
 
 help: ## Show this list
@@ -39,6 +39,9 @@ ui-test: frontend/node_modules/.ready ## Check the web UI: types, style, unit an
 openapi: $(TEST)/.ready ## Write the API's description that the web UI's types come from
 	$(TEST)/bin/ccrouter openapi > frontend/openapi.json
 	cd frontend && npm run -s api
+
+schemathesis: $(TEST)/.ready ## Ask the admin API everything its description allows (a quarter of an hour)
+	$(TEST)/bin/python -m tests.asked.asking
 
 platforms: $(TEST)/.ready ## Write the table of docs/platforms.md anew
 	$(TEST)/bin/pytest -q tests/platforms/test_table.py --write-platforms

@@ -1,10 +1,13 @@
 """Cloud Code Assist, Google's token endpoint among it, as strict as the service (antigravity.md §15)."""
 
+import base64
+import hashlib
 import json
 import random
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
 
@@ -65,6 +68,7 @@ class AntigravityEmulator(Emulator):
         self.revoked, self.is_set_up, self.project, self.looks = False, True, PROJECT, 0
         self.hindrance = ""
         self._valid: set[str] = set()
+        self._codes: dict[str, tuple[str, str]] = {}
         self._random = random.Random(13)
 
     @property
@@ -104,12 +108,45 @@ class AntigravityEmulator(Emulator):
         form = await request.post()
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             return web.json_response({"error": "invalid_client"}, status=401)
+        if form.get("grant_type") == "authorization_code":
+            return self._exchange({name: str(value) for name, value in form.items()})
         if form.get("grant_type") != "refresh_token" or form.get("refresh_token") != REFRESH_TOKEN or self.revoked:
             said = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
             return web.json_response(said, status=400)
         scope = "https://www.googleapis.com/auth/cloud-platform"
         return web.json_response(
             {"access_token": self.token(), "expires_in": 3599, "scope": scope, "token_type": "Bearer"}
+        )
+
+    def agree(self, url: str) -> str:
+        """What a person does in the browser at Google's page; the address the browser then ends on."""
+        page = urlsplit(url)
+        assert (page.hostname, page.path) == ("accounts.google.com", "/o/oauth2/v2/auth")
+        asked = dict(parse_qsl(page.query))
+        wanted = {"response_type": "code", "access_type": "offline", "prompt": "consent", "client_id": CLIENT_ID}
+        assert wanted.items() <= asked.items()
+        assert asked["code_challenge_method"] == "S256"
+        assert "https://www.googleapis.com/auth/cloud-platform" in asked["scope"].split()
+        code = f"4/0emulated-{len(self._codes)}"
+        self._codes[code] = (asked["code_challenge"], asked["redirect_uri"])
+        back = {"state": asked["state"], "code": code, "scope": asked["scope"], "authuser": "0", "prompt": "consent"}
+        return f"{asked['redirect_uri']}?{urlencode(back)}"
+
+    def _exchange(self, form: dict[str, str]) -> web.StreamResponse:
+        challenge, redirect_uri = self._codes.pop(form.get("code", ""), ("", ""))
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != challenge or redirect_uri != form["redirect_uri"]:
+            return web.json_response(
+                {"error": "invalid_grant", "error_description": "Malformed auth code."}, status=400
+            )
+        return web.json_response(
+            {
+                "access_token": self.token(),
+                "expires_in": 3599,
+                "refresh_token": REFRESH_TOKEN,
+                "scope": "https://www.googleapis.com/auth/cloud-platform",
+                "token_type": "Bearer",
+            }
         )
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:

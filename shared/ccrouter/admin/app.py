@@ -21,6 +21,7 @@ from ccrouter.admin.needs import Needs
 from ccrouter.admin.parameters import refuse_unknown_parameters
 from ccrouter.admin.permissions import ANYONE, PERMISSIONS
 from ccrouter.admin.platform_routes import platform_routes
+from ccrouter.admin.platform_sign_in_routes import platform_sign_in_routes
 from ccrouter.admin.pool_routes import pool_routes
 from ccrouter.admin.price_routes import price_routes
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
@@ -69,6 +70,7 @@ def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
         key_batch_routes(needs),
         user_routes(needs, sign_in),
         key_routes(needs),
+        platform_sign_in_routes(needs),
         credential_routes(needs),
         pool_routes(needs),
         set_up_routes(needs),

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
+from pydantic import Field, WithJsonSchema
 
 from ccrouter.admin.editing import Since, Until
 from ccrouter.admin.permissions import ADMIN
@@ -13,6 +14,11 @@ from ccrouter.storage.rows import uuid_of
 from ccrouter.storage.users import User
 
 _MOST_VALUES = 50
+_Usd = Annotated[
+    Decimal,
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,10})?$"}),
+]
 
 
 def _several(what: str) -> object:
@@ -47,7 +53,7 @@ def _read_filters(
             examples=["claude-opus overloaded"],
         ),
     ] = None,
-    min_cost: Annotated[Decimal | None, Query(ge=0, allow_inf_nan=False, description="USD")] = None,
+    min_cost: Annotated[_Usd | None, Query(description="USD", examples=["0.25"])] = None,
     min_duration_ms: Annotated[int | None, Query(ge=0, le=10**9, description="From arrival to the last byte")] = None,
     stream: Annotated[bool | None, Query(description="Whether the answer was asked for as a stream")] = None,
     retried: Annotated[bool | None, Query(description="Whether it took more than one attempt")] = None,

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
+from ccrouter.admin.checks import check_mapping
 from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.editing import not_found
 from ccrouter.admin.needs import Needs
@@ -20,7 +21,7 @@ from ccrouter.admin.schemas import CredentialState
 from ccrouter.clock import utc_now
 from ccrouter.credentials.vault import VaultError
 from ccrouter.platforms.registry import UNMAPPED_PLATFORM
-from ccrouter.routing.mapping import Mapping, MappingError, Target, read_mapping, resolve
+from ccrouter.routing.mapping import Mapping, Target, read_mapping, resolve
 from ccrouter.storage import credentials, health, keys, settings
 from ccrouter.storage.credentials import StoredCredential
 
@@ -96,16 +97,13 @@ def pool_routes(needs: Needs) -> APIRouter:
     def _mapping_of(body: ResolveInput) -> Mapping:
         if body.key_id is not None and body.mapping is not None:
             raise invalid("mapping", "give either a key or a mapping")
-        document = body.mapping
-        if body.key_id is not None:
-            key = keys.get(needs.engine, body.key_id)
-            if key is None or key.deleted_at is not None:
-                raise invalid("key_id", "there is no such key")
-            document = key.mapping
-        try:
-            return read_mapping(document)
-        except MappingError as error:
-            raise invalid(error.field, error.message) from None
+        if body.key_id is None:
+            check_mapping(needs, body.mapping or {})
+            return read_mapping(body.mapping)
+        key = keys.get(needs.engine, body.key_id)
+        if key is None or key.deleted_at is not None:
+            raise invalid("key_id", "there is no such key")
+        return read_mapping(key.mapping)
 
     def _existing(credential_id: str) -> StoredCredential:
         found = credentials.get(needs.engine, credential_id)

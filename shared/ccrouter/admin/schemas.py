@@ -86,6 +86,8 @@ class Input(BaseModel):
             ]
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
+        if isinstance(body, dict):
+            return {name: _whole(value) for name, value in body.items()}
         return body
 
     @classmethod
@@ -99,6 +101,13 @@ class Input(BaseModel):
             if member.get("default", ...) is None:
                 del member["default"]
         return reference
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 1.0 is 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 _NULL = "may not be null; leave it out to keep it"

@@ -148,9 +148,9 @@ def block(
     return _update(engine, credential_id, values, None, credentials.c.auth_sealed == version if version else None)
 
 
-def unblock(engine: Engine, credential_id: str) -> bool:
+def unblock(place: Engine | Connection, credential_id: str) -> bool:
     """Lifts a block; False where there is no such credential."""
-    return _update(engine, credential_id, dict(_UNBLOCKED), None)
+    return _update(place, credential_id, dict(_UNBLOCKED), None)
 
 
 def open_sealed(engine: Engine, vault: Vault, credential_id: str) -> tuple[Credential, bytes] | None:

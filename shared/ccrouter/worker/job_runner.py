@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ccrouter.clock import monotonic_s, utc_now
 from ccrouter.errors import CcrError, StorageAway
-from ccrouter.storage import jobs
+from ccrouter.storage import jobs, sign_ins
 from ccrouter.storage.crossing import away_named
 from ccrouter.storage.jobs import LEASE_S, Job, JobLost
 from ccrouter.worker.job_kinds import JOBS, JobFunction
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 JOBS_KEPT = timedelta(days=30)
 FILES_KEPT = timedelta(days=7)
+SIGN_INS_KEPT = timedelta(days=1)
 _TOLD_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ def run_jobs(services: "Services") -> None:
 
 
 def forget_jobs(services: "Services") -> None:
-    """The chore: forgets old jobs, and files that nobody has fetched."""
+    """The chore: forgets old jobs, files that nobody has fetched, and sign-ins that nobody has confirmed."""
     jobs.drop_ended(services.engine, utc_now() - JOBS_KEPT)
     services.result_files.drop_older(utc_now() - FILES_KEPT)
+    sign_ins.drop_older(services.engine, utc_now() - SIGN_INS_KEPT)

@@ -14,6 +14,7 @@ from ccrouter.storage.tables.log import ROLLUP_KEY, log_words, request_log, usag
 from ccrouter.storage.tables.people import sessions, users
 from ccrouter.storage.tables.prices import price_rows, price_versions
 from ccrouter.storage.tables.settings import settings
+from ccrouter.storage.tables.sign_ins import sign_ins
 from ccrouter.storage.tables.tombstones import tombstones
 from ccrouter.storage.tables.webhooks import alerts, webhook_deliveries, webhooks
 
@@ -35,6 +36,7 @@ __all__ = [
     "result_parts",
     "sessions",
     "settings",
+    "sign_ins",
     "tombstones",
     "usage_hours",
     "users",
