@@ -19,4 +19,4 @@ def test_no_row_is_missing_or_double_after_an_outage_of_everything() -> None:
     )
     assert report.good, str(report)
     assert report.died > 0, str(report)
-    assert report.reached >= 55, str(report)
+    assert report.reached > 20, str(report)
