@@ -235,6 +235,8 @@ def run(plan: Plan, say: bool = True) -> Report:
             "CCR_DATA_DIR": str(folder / "data"), "ADMIN_PASSWORD": "p" * 20, "HOME": str(folder),
         }  # fmt: skip
         routers = [stack.enter_context(_router(environment, folder, number)) for number in range(plan.routers)]
+        for number, (_, process) in enumerate(routers):
+            _wait_until_ready(folder, number, process)
         secrets = _make_keys(engine)
         done = crowd.begin([port for port, _ in routers], secrets)
         began = time.monotonic()
@@ -289,23 +291,29 @@ def _look(engine: Engine, crowd: Crowd, within_s: float = 60.0) -> Report:
 @contextlib.contextmanager
 def _router(environment: dict[str, str], folder: Path, number: int) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
     port = _free_port()
-    said = folder / f"router-{number}.txt"
-    with said.open("wb") as output:
+    with _said(folder, number).open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "ccrouter", "serve"],
             cwd=folder, env=environment | {"PORT": str(port)}, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        give_up = time.monotonic() + 60
-        while "is running on" not in said.read_text():
-            if process.poll() is not None or time.monotonic() > give_up:
-                raise RuntimeError(f"a router did not start: {said.read_text()}")
-            time.sleep(0.05)
         yield port, process
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait(40)
+
+
+def _wait_until_ready(folder: Path, number: int, process: "subprocess.Popen[bytes]") -> None:
+    said, give_up = _said(folder, number), time.monotonic() + 60
+    while "is running on" not in said.read_text():
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise RuntimeError(f"a router did not start: {said.read_text()}")
+        time.sleep(0.05)
+
+
+def _said(folder: Path, number: int) -> Path:
+    return folder / f"router-{number}.txt"
 
 
 def _make_keys(engine: Engine) -> list[str]:
