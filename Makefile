@@ -9,7 +9,7 @@ RUN := .venv
 TEST := .venv-test
 PIP := bin/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: help run test lint types unit schemathesis ui ui-test openapi platforms format lock clean test-tools
+.PHONY: help run test lint types unit schemathesis ui ui-test openapi platforms permissions format lock clean test-tools
 -include tests/tools.mk
 
 help: ## Show this list
@@ -45,6 +45,9 @@ schemathesis: $(TEST)/.ready ## Ask the admin API everything its description all
 
 platforms: $(TEST)/.ready ## Write the table of docs/platforms.md anew
 	$(TEST)/bin/pytest -q tests/platforms/test_table.py --write-platforms
+
+permissions: $(TEST)/.ready ## Ask every operation of the API as everybody, and print what each was answered
+	$(TEST)/bin/pytest -q tests/admin/test_permission_table.py --permissions
 
 format: $(TEST)/.ready ## Format the code
 	$(TEST)/bin/ruff format .

@@ -33,5 +33,6 @@ __all__ = [
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How the table in the documentation is renewed: `make platforms`."""
+    """How the tables are written and printed: `make platforms`, `make permissions`."""
     parser.addoption("--write-platforms", action="store_true", help="write docs/platforms.md instead of checking it")
+    parser.addoption("--permissions", action="store_true", help="print who was answered what by every operation")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from tests.admin.site import Site, an_address, assert_problem
@@ -63,6 +64,32 @@ def test_a_wrong_sign_in_does_not_say_what_was_wrong(site: Site, username: str, 
     document = assert_problem(answer, 401, "wrong_password")
     assert document["detail"] == "User name or password is wrong."
     assert "set-cookie" not in answer.headers
+
+
+def test_whoever_cannot_sign_in_waits_as_long(site: Site, api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody learns by the time who exists: each time one password is checked against one hash of the same cost."""
+    made = {
+        status: api.post("/api/v1/users", json={"login": f"u-{uuid7().hex[-12:]}", "status": status} | fields).json()
+        for status, fields in {
+            "active": {"password": PASSWORD},
+            "disabled": {"password": PASSWORD},
+            "pending": {},
+        }.items()
+    }
+    verified: list[str] = []
+    verify = PasswordHasher.verify
+
+    def noted(self: PasswordHasher, known: str, password: str) -> bool:
+        verified.append(known)
+        return verify(self, known, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", noted)
+    for login in ("nobody", "", *(user["login"] for user in made.values())):
+        with site.visitor() as client:
+            answer = client.post(LOGIN, json={"username": login, "password": "wrong"})
+        assert answer.json()["detail"] == "User name or password is wrong."
+    assert len(verified) == 5
+    assert len({str(extract_parameters(known)) for known in verified}) == 1
 
 
 @pytest.mark.parametrize("fields", [{"status": "disabled"}, {"status": "pending"}])

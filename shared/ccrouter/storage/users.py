@@ -189,10 +189,12 @@ def has_passwords(place: Engine | Connection) -> bool:
 
 
 def keys_of(place: Engine | Connection, user_id: str) -> list[str]:
-    """The hashes of all keys of this user, for those who must forget them."""
+    """The hashes of all keys of this user, former secrets included, for those who must forget them."""
     with begun(place) as connection:
-        found = connection.execute(select(api_keys.c.digest).where(api_keys.c.owner_id == uuid_of(user_id)))
-        return list(found.scalars())
+        found = connection.execute(
+            select(api_keys.c.digest, api_keys.c.former_digest).where(api_keys.c.owner_id == uuid_of(user_id))
+        )
+        return [digest for row in found for digest in row if digest is not None]
 
 
 def count_keys(engine: Engine, user_ids: Sequence[str]) -> dict[str, int]:
