@@ -34,7 +34,11 @@ def refused(name: str, message: str = "m", status: int = 400) -> UpstreamRefused
     ("name", "verdict", "consequence"),
     [
         ("ValidationException", Verdict.FINAL, Consequence()),
-        ("ThrottlingException", Verdict.NEXT_CREDENTIAL, Consequence(Trouble.THROTTLED, scope="the-model")),
+        (
+            "ThrottlingException",
+            Verdict.NEXT_CREDENTIAL,
+            Consequence(Trouble.THROTTLED, scope="the-model", steps=(1.0, 30.0)),
+        ),
         ("AccessDeniedException", Verdict.NEXT_CREDENTIAL, Consequence(Trouble.REFUSED, scope="the-model")),
         ("UnrecognizedClientException", Verdict.NEXT_CREDENTIAL, Consequence(Trouble.UNAUTHORIZED)),
         ("ExpiredTokenException", Verdict.NEXT_CREDENTIAL, Consequence(Trouble.UNAUTHORIZED, renews="token")),

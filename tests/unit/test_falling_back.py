@@ -177,6 +177,25 @@ def test_what_a_platform_says_in_mid_answer_counts_as_if_it_had_said_it_first() 
     assert router.last.attempts == []
 
 
+def test_kiro_is_asked_three_times_for_one_request_over_all_accounts() -> None:
+    """However many there are, repeats included; a target of another platform comes next (kiro.md §13)."""
+    accounts = [
+        a_credential(name, platform="kiro", priority=-index, auth={"auth_method": "api_key", "api_key": "ksk_1"})
+        for index, name in enumerate("abcde")
+    ]
+    throttled = Script(429, JSON, [b'{"message":"Too many requests"}'])
+    chain = [{"platform": "kiro", "model": "claude-opus-4-5"}]
+    router = Router(*accounts, mapping={"opus": chain})
+    assert router.ask(*[throttled] * 3).status == 429
+    assert router.tried == ["a", "b", "c"]
+    router = Router(*accounts, mapping={"opus": [*chain, {"platform": "sandbox", "model": "sandbox"}]})
+    assert router.ask(*[throttled] * 3).status == 200
+    assert router.tried == ["a", "b", "c", None]
+    router = Router(*accounts, mapping={"opus": chain})
+    router.ask(Script(500, JSON, [b"{}"]), Script(500, JSON, [b"{}"]), throttled)
+    assert router.tried == ["a", "a", "b"]
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_a_fault_of_the_request_cools_nothing(status: int) -> None:
     """However often."""

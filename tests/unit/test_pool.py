@@ -207,3 +207,14 @@ def test_a_condition_is_the_same_after_it_was_shared() -> None:
     assert made is not None
     assert made == msgspec.json.decode(msgspec.json.encode(made), type=Condition)
     assert len(made.reason) == 300
+
+
+def test_a_platform_may_have_its_own_steps_of_a_cool_down() -> None:
+    """Doubled from its first to its longest."""
+    pool, now, waits = Pool(), T0, []
+    for _ in range(6):
+        made = fail(pool, A, Consequence(Trouble.THROTTLED, steps=(1.0, 10.0)), now)
+        assert made is not None
+        waits.append(made.until - now)
+        now = made.until
+    assert waits == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]

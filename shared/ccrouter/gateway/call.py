@@ -6,12 +6,13 @@ from decimal import Decimal
 import msgspec
 
 from ccrouter.clock import monotonic_s
-from ccrouter.errors import UpstreamError
+from ccrouter.errors import SignInFailed, UpstreamError
 from ccrouter.messages.facts import StreamFacts
 from ccrouter.metering.meter import meter
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import Attempt, CallRecord
 from ccrouter.platforms.contract import COUNT_TOKENS, Ask
+from ccrouter.platforms.registry import MOST_ATTEMPTS
 from ccrouter.ports import Lease, Place
 from ccrouter.routing.plan import Candidate
 
@@ -72,6 +73,18 @@ class Call:
         """An attempt that failed before a request could be sent."""
         attempt = self.begin_attempt(candidate)
         attempt.outcome, attempt.reason = failure.outcome, failure.message
+
+    def may_ask(self, platform: str) -> bool:
+        """Whether this request may be sent to a platform once more; a sign-in that fails asks for no answer."""
+        most = MOST_ATTEMPTS.get(platform)
+        if most is None:
+            return True
+        asked = [
+            attempt
+            for attempt in self.record.attempts
+            if attempt.platform == platform and attempt.outcome != SignInFailed.outcome
+        ]
+        return len(asked) < most
 
     def used(self) -> tuple[int, Decimal]:
         """Tokens that count against a limit (all but what was read from a cache), and USD."""

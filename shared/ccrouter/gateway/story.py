@@ -108,12 +108,16 @@ class Gateway:
         states, line = self._outside.states, Line(self._outside.states.choose(planned))
         await self._outside.call_log.begin(call.opened(line.current))
         last: tuple[UpstreamError, Candidate] | None = None
+
+        def is_free(candidate: Candidate, leaving: Candidate) -> bool:
+            return call.may_ask(candidate.target.platform) and states.is_free(candidate, leaving)
+
         while True:
             candidate, verdict = line.current, Verdict.NEXT_CREDENTIAL
             call.try_began_s = states.begin(candidate)
             try:
                 if await self._take_place(call, candidate):
-                    await self._turns.take(call, ask, candidate, reply, may_fall_back=line.has_more(states.is_free))
+                    await self._turns.take(call, ask, candidate, reply, may_fall_back=line.has_more(is_free))
                     return
             except UpstreamError as failure:
                 self._outcomes.failed(call, candidate, failure)
@@ -121,7 +125,7 @@ class Gateway:
             finally:
                 states.end(candidate)
                 await self._give_place_back(call)
-            if not line.move_on(verdict, states.is_free):
+            if not line.move_on(verdict, is_free):
                 break
         if last is None:
             raise all_full(planned)

@@ -11,7 +11,7 @@ from ccrouter.errors import UpstreamError
 from ccrouter.gateway.attachments import fetch_all
 from ccrouter.gateway.call import Call
 from ccrouter.gateway.canned import CannedResponse
-from ccrouter.gateway.once_more import OnceMore
+from ccrouter.gateway.once_more import OnceMore, Step
 from ccrouter.gateway.outcomes import Outcomes
 from ccrouter.gateway.patience import Patience
 from ccrouter.gateway.relay import Relay
@@ -61,7 +61,7 @@ class Turns:
                 await self._attempt(call, ask, candidate, opened, reply, may_fall_back=may_fall_back)
                 return
             except UpstreamError as failure:
-                step = once_more.after(failure, opened)
+                step = once_more.after(failure, opened) if call.may_ask(target.platform) else Step()
                 if step.renew:
                     renewed = await self._renewed(call, candidate, credential, step.renew)
                     if step.renew in _MAY_STAY and renewed.auth.get(step.renew) == credential.auth.get(step.renew):

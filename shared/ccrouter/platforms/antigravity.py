@@ -37,6 +37,10 @@ from ccrouter.platforms.generate_content import GenerateExchange, Place, gemini_
 
 BASE_URL = "https://cloudcode-pa.googleapis.com"
 PRODUCT = "claude-code-router"
+# antigravity.md §14.
+_HEAD_WITHIN_S = 120.0
+_SILENCE_WITHIN_S = 300.0
+_WHOLE_WITHIN_S = 900.0
 _LARGEST_BODY = 20 * 1024 * 1024
 _FOREIGN_SIGNATURE = ("invalid `signature`", "signature is not valid", "corrupted thought signature")
 _SESSIONS = uuid.UUID("6f5c1f0e-6f43-5d43-9d3e-0e8b0a6a9c11")
@@ -138,7 +142,15 @@ class CodeAssistExchange(GenerateExchange):
         request = super()._send(verb, envelope)
         accepts = "text/event-stream" if verb.startswith("stream") else "application/json"
         own = (("user-agent", f"{PRODUCT}/{__version__}"), ("accept", accepts))
-        return dataclasses.replace(request, headers=(*request.headers, *own))
+        request = dataclasses.replace(request, headers=(*request.headers, *own))
+        if verb == "countTokens":
+            return request
+        return dataclasses.replace(
+            request,
+            head_within_s=_HEAD_WITHIN_S,
+            silence_within_s=_SILENCE_WITHIN_S,
+            whole_within_s=_WHOLE_WITHIN_S,
+        )
 
     def _session(self) -> str:
         """Stable for a conversation, which helps the platform's cache; the client's own ids never leave."""

@@ -43,7 +43,7 @@ ROWS: dict[int, Ruling] = {
     404: Ruling(404, "not_found_error", _NEXT),
     408: Ruling(504, "timeout_error", _NEXT, Trouble.FAULT, (1.0,)),
     413: Ruling(413, "request_too_large"),
-    429: Ruling(429, "rate_limit_error", _NEXT, Trouble.THROTTLED, (1.0, 2.0)),
+    429: Ruling(429, "rate_limit_error", _NEXT, Trouble.THROTTLED, (1.0, 2.0), steps=(1.0, 60.0)),
     499: Ruling(500, "api_error", _NEXT),
     500: Ruling(500, "api_error", _NEXT, Trouble.FAULT, (1.0,)),
     503: Ruling(529, "overloaded_error", _NEXT, Trouble.THROTTLED, (1.0, 2.0)),
@@ -106,12 +106,12 @@ def _row(status: int) -> Ruling:
 
 
 def _limit(error: GoogleError, message: str, now: datetime) -> tuple[Ruling, float | None]:
-    wait_s = error.retry_delay_s
-    if wait_s is None and error.resets_at is not None:
-        wait_s = max(0.0, (error.resets_at - now).total_seconds())
+    wait_s, resets_at = error.retry_delay_s, error.resets_at
+    until_s = None if resets_at is None else max(0.0, (resets_at - now).total_seconds())
+    wait_s = until_s if wait_s is None else wait_s
     used_up = any(_DAILY.search(quota) for quota in error.quota_ids) or _NO_LIMIT.search(message)
     if error.reason in _QUOTA_REASONS or used_up:
-        return _QUOTA, _UNKNOWN_QUOTA_S if wait_s is None else wait_s
+        return _QUOTA, until_s or (_UNKNOWN_QUOTA_S if wait_s is None else wait_s)
     if error.reason == _RATE_REASON:
         return (_RATE if wait_s is None or wait_s > _LONGEST_WAIT_S else replace(_RATE, repeats=(wait_s,))), wait_s
     return ROWS[429], wait_s

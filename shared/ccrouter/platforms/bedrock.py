@@ -23,7 +23,7 @@ from ccrouter.platforms.bedrock_errors import read_refusal, refusal
 from ccrouter.platforms.bedrock_messages import open_messages
 from ccrouter.platforms.bedrock_models import bedrock_model
 from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Needs, Whole
-from ccrouter.platforms.counting import Uncountable, estimated_count
+from ccrouter.platforms.counting import COUNT_WITHIN_S, Uncountable, estimated_count
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 _OPTION_HEADERS = {
@@ -104,7 +104,10 @@ class BedrockExchange:
         credential, auth = self._credential, self._credential.auth
         url = f"{(credential.base_url or bedrock_host(self._region)).rstrip('/')}{self._path()}"
         headers = with_access(url, self._headers(), self._body, auth, region=self._region, service="bedrock")
-        return HttpRequest("POST", url, headers, self._body, open_network=credential.open_network)
+        within_s = COUNT_WITHIN_S if self._ask.operation == COUNT_TOKENS else None
+        return HttpRequest(
+            "POST", url, headers, self._body, open_network=credential.open_network, head_within_s=within_s
+        )
 
     def stream(self) -> FramedStream:
         """Fresh state for one streamed answer."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ccrouter.dialects.anthropic.errors import foreign_message, kind_of, wait_headers, with_wait
-from ccrouter.errors import NO_RETRY, Consequence, Trouble, UpstreamRefused, Verdict
+from ccrouter.errors import NO_RETRY, USUAL_STEPS, Consequence, Trouble, UpstreamRefused, Verdict
 from ccrouter.http import Headers, header
 
 _REQUEST_ID = "x-amzn-requestid"
@@ -32,6 +32,7 @@ class Row:
     repeats: tuple[float, ...] = ()
     renews: str = ""
     wait_s: float | None = None
+    steps: tuple[float, float] = USUAL_STEPS
     lasting: bool = False
     """Whether clients are told not to try again."""
 
@@ -58,7 +59,8 @@ ROWS: dict[str, Row] = {
     "ModelTimeoutException": Row(504, "timeout_error", trouble=Trouble.FAULT, on_model=True, repeats=(0.5,)),
     "ModelErrorException": _FAULT,
     "ModelStreamErrorException": _FAULT,
-    "ThrottlingException": Row(429, "rate_limit_error", trouble=Trouble.THROTTLED, on_model=True),
+    # Bedrock names no wait.
+    "ThrottlingException": Row(429, "rate_limit_error", trouble=Trouble.THROTTLED, on_model=True, steps=(1.0, 30.0)),
     # Imported models warm up for 5 to 30 s.
     "ModelNotReadyException": Row(529, "overloaded_error", trouble=Trouble.THROTTLED, on_model=True, wait_s=5.0),
     "InternalServerException": _FAULT,
@@ -106,7 +108,12 @@ def refusal(
         body=b"",
         on_credential=row.on_credential,
         consequence=Consequence(
-            row.trouble, wait_s, scope=model if row.on_model else "", repeats=row.repeats, renews=row.renews
+            row.trouble,
+            wait_s,
+            scope=model if row.on_model else "",
+            repeats=row.repeats,
+            renews=row.renews,
+            steps=row.steps,
         ),
     )
 

@@ -5,6 +5,8 @@ from ccrouter.messages.estimate import estimate_input
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.platforms.contract import CannedAnswer, canned_json
 
+COUNT_WITHIN_S = 5.0
+"""A count that takes longer is estimated: clients count often, and wait for it."""
 _REMEMBERED_S = 3600.0
 """A platform may learn to count, or a permission be given (bedrock.md §8)."""
 _MOST_REMEMBERED = 1000

@@ -21,7 +21,7 @@ from ccrouter.dialects.gemini.request import Asked, encode, max_tokens
 from ccrouter.dialects.gemini.signatures import unsigned_calls
 from ccrouter.dialects.gemini.stream import GeminiDecoder
 from ccrouter.dialects.translated import TranslatedStream
-from ccrouter.errors import StreamBroken, UpstreamError, UpstreamRefused
+from ccrouter.errors import StreamBroken, Trouble, UpstreamError, UpstreamRefused
 from ccrouter.http import Headers, HttpRequest
 from ccrouter.messages.estimate import estimate_input
 from ccrouter.messages.facts import StreamFacts
@@ -37,7 +37,7 @@ from ccrouter.platforms.contract import (
     Needs,
     Whole,
 )
-from ccrouter.platforms.counting import estimated_count
+from ccrouter.platforms.counting import COUNT_WITHIN_S, estimated_count
 from ccrouter.platforms.empty_message import empty_message
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class Place:
     """Where requests go: the model's address without its verb, and what stands on each request.
 
     `count_body` makes the body of a count from the members of a generation. `renews` names what a sign-in can get anew;
-    `region` decides the price, where there are several.
+    `region` decides the price, where there are several. `steps` are those of a cool-down after a throttle, where the
+    platform has its own.
     """
 
     address: str
@@ -59,6 +60,7 @@ class Place:
     count_body: Callable[[dict[str, Any]], dict[str, Any]]
     open_network: bool
     renews: tuple[str, ...] = ()
+    steps: tuple[float, float] | None = None
     region: str | None = None
 
 
@@ -131,7 +133,8 @@ class GenerateExchange:
         self._tries += 1
         body = self._encoded.body
         if self._counts:
-            return self._send("countTokens", self._place.count_body(body))
+            request = self._send("countTokens", self._place.count_body(body))
+            return dataclasses.replace(request, head_within_s=COUNT_WITHIN_S, silence_within_s=COUNT_WITHIN_S)
         return self._send("streamGenerateContent?alt=sse" if self._streams else "generateContent", body)
 
     def stream(self) -> TranslatedStream:
@@ -183,7 +186,10 @@ class GenerateExchange:
         # A key cannot be renewed, only what was signed in for can; and a count is sooner estimated than repeated.
         renews = consequence.renews if consequence.renews in self._place.renews else ""
         repeats = () if self._counts else consequence.repeats
-        refused.consequence = dataclasses.replace(consequence, renews=renews, repeats=repeats)
+        steps = self._place.steps if consequence.trouble is Trouble.THROTTLED else consequence.steps
+        refused.consequence = dataclasses.replace(
+            consequence, renews=renews, repeats=repeats, steps=steps or consequence.steps
+        )
         return refused
 
     def _mended_for(self, refusal: UpstreamRefused) -> Mended | None:

@@ -1,5 +1,6 @@
 """One try on an address that speaks OpenAI's API."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from ccrouter.messages.estimate import estimate_input
 from ccrouter.messages.facts import StreamFacts
 from ccrouter.messages.writer import MESSAGE_STOP, MessageWriter
 from ccrouter.platforms.contract import COUNT_TOKENS, Ask, CannedAnswer, Exchange, Whole, canned_json
-from ccrouter.platforms.counting import Uncountable, estimated_count
+from ccrouter.platforms.counting import COUNT_WITHIN_S, Uncountable, estimated_count
 
 _CANNOT_COUNT = frozenset({400, 403, 404, 405, 422, 501})
 
@@ -83,7 +84,7 @@ class OpenAiExchange:
     def request(self) -> HttpRequest:
         """The request: a message, or a count."""
         if self._counts:
-            return self._count()
+            return dataclasses.replace(self._count(), head_within_s=COUNT_WITHIN_S)
         return self._post(self._place.to("/responses" if self._responses else "/chat/completions"), self._body)
 
     def stream(self) -> TranslatedStream:

@@ -20,6 +20,9 @@ PLATFORMS: dict[str, str] = {
 SELF_ANSWERING: dict[str, SelfAnswering] = {platform.name: platform for platform in (Sandbox(),)}
 """Platforms that need neither."""
 
+MOST_ATTEMPTS: dict[str, int] = {"kiro": 3, "antigravity": 3}
+"""How often a platform is asked for one request, over all its credentials (kiro.md §13, antigravity.md §14)."""
+
 UNMAPPED_PLATFORM = "anthropic"
 """Where names go that no mapping knows."""
 

@@ -61,6 +61,8 @@ def _place(credential: Credential, options: VertexOptions, model: str) -> Place:
         _count_body,
         credential.open_network,
         renews=() if express else ("token",),
+        # Its throttles name no wait (gemini.md §9).
+        steps=(1.0, 30.0),
         region="global" if express else options.region,
     )
 

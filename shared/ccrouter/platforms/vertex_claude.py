@@ -30,7 +30,7 @@ from ccrouter.http import Headers, HttpRequest
 from ccrouter.platforms.anthropic import RETURNED
 from ccrouter.platforms.anthropic_errors import read_refusal
 from ccrouter.platforms.contract import COUNT_TOKENS, NOTHING, Aim, Ask, CannedAnswer, Exchange, Found, Needs, Whole
-from ccrouter.platforms.counting import Uncountable, estimated_count
+from ccrouter.platforms.counting import COUNT_WITHIN_S, Uncountable, estimated_count
 from ccrouter.platforms.vertex_place import vertex_base, vertex_project
 
 _COUNTS_SURELY = "us-east5"
@@ -111,7 +111,10 @@ class VertexClaudeExchange:
         # Counting refuses even betas that asking accepts (litellm#39597, claude-code#11154).
         if self._encoded.betas and not self._counts:
             headers.append(("anthropic-beta", ",".join(self._encoded.betas)))
-        return HttpRequest("POST", self._url(), headers, self._body, open_network=credential.open_network)
+        within_s = COUNT_WITHIN_S if self._counts else None
+        return HttpRequest(
+            "POST", self._url(), headers, self._body, open_network=credential.open_network, head_within_s=within_s
+        )
 
     def stream(self) -> KnownEventsStream:
         """Fresh state for one streamed answer."""

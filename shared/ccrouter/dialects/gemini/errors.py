@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ccrouter.dialects.anthropic.errors import foreign_message, kind_of, wait_headers, with_wait
 from ccrouter.dialects.gemini.google_error import GoogleError
-from ccrouter.errors import NO_RETRY, Consequence, Trouble, UpstreamRefused, Verdict
+from ccrouter.errors import NO_RETRY, USUAL_STEPS, Consequence, Trouble, UpstreamRefused, Verdict
 from ccrouter.http import Headers, header
 
 _TOO_LONG = re.compile(
@@ -49,6 +49,7 @@ class Ruling:
     repeats: tuple[float, ...] = ()
     on_credential: bool = False
     renews: str = ""
+    steps: tuple[float, float] = USUAL_STEPS
     should_retry: bool = True
 
 
@@ -124,6 +125,7 @@ def refused(ruling: Ruling, message: str, headers: Headers, scope: str, wait_s: 
             scope="" if holds_for_all else scope,
             repeats=ruling.repeats,
             renews=ruling.renews,
+            steps=ruling.steps,
         ),
     )
 

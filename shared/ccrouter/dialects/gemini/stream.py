@@ -94,6 +94,8 @@ class GeminiDecoder:
         self._ids: set[str] = set()
         self._saw_tool = False
         self._partial: _Growing | None = None
+        self._credits: Any = None
+        """Paid credits that the answer has cost (antigravity.md §10); for the record alone."""
 
     def feed(self, chunk: bytes) -> None:
         """Takes bytes, cut anywhere. Raises UpstreamError where they say that the platform failed."""
@@ -110,6 +112,8 @@ class GeminiDecoder:
             raise self._refuse(error)
         if not isinstance(document, dict):
             raise StreamBroken("A piece of the platform's answer is not a JSON object.")
+        if self._manner.code_assist and (spent := document.get("consumedCredits")):
+            self._credits = spent
         inner = document.get("response")
         self._chunk(inner if isinstance(inner, dict) else document)
 
@@ -337,6 +341,8 @@ class GeminiDecoder:
         if billed := self._used.billed():
             # The record keeps every response; the client sees the message's own counts.
             write.facts.usage["iterations"] = billed
+        if self._credits is not None:
+            write.facts.usage["consumed_credits"] = self._credits
 
 
 def _text(value: Any) -> str | None:
