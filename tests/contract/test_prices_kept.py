@@ -3,17 +3,22 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import Engine
+from tests.services import some_settings
 
+from ccrouter.embedded import EmbeddedServices
 from ccrouter.metering.catalog import builtin_table
 from ccrouter.metering.price_changes import list_changes
 from ccrouter.metering.prices import PriceRow, PriceTable, Rates
-from ccrouter.storage import prices
+from ccrouter.services import Services
+from ccrouter.storage import prices, pricesync
 from ccrouter.storage.prices import StaleVersion
 from ccrouter.storage.pricesync import genai_table, sync_prices
+from ccrouter.worker.price_list import take_list_prices
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -122,3 +127,20 @@ def test_a_sync_puts_list_prices_in_force_once(engine: Engine) -> None:
                 row.rates, row.long_rates, row.us_factor, row.web_search_usd,
             ), row.model  # fmt: skip
             assert row.fast_rates in (None, found.fast_rates), row.model
+
+
+def test_the_chore_takes_a_new_list_over_and_only_then_loads_it(
+    database_url: str, embedded: EmbeddedServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Own prices stay before it, and what an administrator has set since does not bring it back."""
+    services = Services.build(some_settings(database_url, embedded.redis_url, tmp_path))
+    prices.put_own(services.engine, (a_row("m"),), "admin")
+    take_list_prices(services)
+    table = prices.load_current(services.engine)
+    assert (table.rows, table.own) == (genai_table().rows, (a_row("m"),))
+    prices.put_own(services.engine, (), "admin")
+    version = prices.current(services.engine)
+    monkeypatch.setattr(pricesync, "genai_table", None)
+    take_list_prices(services)
+    assert prices.current(services.engine) == version
+    services.engine.dispose()

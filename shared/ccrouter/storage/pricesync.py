@@ -52,6 +52,11 @@ def sync_prices(place: Engine | Connection) -> tuple[str, bool]:
     return version, version != was
 
 
+def installed_list() -> str:
+    """The name of the list that `genai_table` makes, without loading the package."""
+    return f"{SOURCE}-{importlib.metadata.version('genai-prices')}+{builtin_table().version}"
+
+
 def genai_table() -> PriceTable:
     """The package's rows, with what only the built-in table knows: past prices, the US factor, missing models."""
     from genai_prices import data_snapshot
@@ -68,9 +73,8 @@ def genai_table() -> PriceTable:
             if not name.startswith(prefix) or not _has_rates(model):
                 continue
             rows[platform, name] = _merged(_rows_of(platform, name, model), builtin.get((platform, name), []))
-    version = importlib.metadata.version("genai-prices")
     all_rows = [row for _, found in sorted((builtin | rows).items()) for row in found]
-    return PriceTable(version=f"{SOURCE}-{version}+{builtin_table().version}", rows=with_clouds(all_rows))
+    return PriceTable(version=installed_list(), rows=with_clouds(all_rows))
 
 
 def _rows_of(platform: str, name: str, model: "ModelInfo") -> list[PriceRow]:

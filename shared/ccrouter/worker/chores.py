@@ -9,6 +9,7 @@ from ccrouter.worker.alerting import DELIVERIES, deliver, find_alerts, forget_de
 from ccrouter.worker.chore import Chore
 from ccrouter.worker.job_runner import forget_jobs, run_jobs
 from ccrouter.worker.log_months import keep_months
+from ccrouter.worker.price_list import take_list_prices
 from ccrouter.worker.reconciliation import reconcile
 
 _HOUR_S = 3600.0
@@ -35,6 +36,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("alerts", 30.0, find_alerts),
     Chore(DELIVERIES, 10.0, deliver),
     Chore("forget_deliveries", _HOUR_S, forget_deliveries),
+    Chore("list_prices", _HOUR_S, take_list_prices),
     Chore("keep_months", _HOUR_S, keep_months),
     Chore("reconcile", 60.0, reconcile),
 )
