@@ -171,7 +171,7 @@ def test_while_redis_is_away_nobody_waits(tmp_path: Path) -> None:
             began = time.monotonic()
             await here.begin(a_record())
             await there.begin(a_record())
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
             with left_by_the_dead(tmp_path) as left:
                 assert left == []
             there._lines.clear()

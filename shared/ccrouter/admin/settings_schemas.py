@@ -68,7 +68,9 @@ class MemberSettings(Input):
 class RetentionSettings(Input):
     """How long data is kept."""
 
-    rows_days: int | None = Field(None, ge=1, le=36_500, description="Rows of the request log; null: for ever")
+    rows_days: int | None = Field(
+        None, ge=1, le=36_500, description="Rows of the request log: months older than this are dropped; null: for ever"
+    )
     capture_days: int = Field(7, ge=1, le=3650, description="Captured bodies")
 
 

@@ -29,8 +29,7 @@ class Journal:
     def open(self) -> None:
         """Makes the file and takes its lock."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = _made(self._path)
-        self._size = 0
+        self._begin_anew({})
 
     def begin(self, request: str, line: bytes) -> None:
         """A request is under way from here on; the line tells of it."""
@@ -59,6 +58,7 @@ class Journal:
         self._size += len(data)
 
     def _begin_anew(self, running: Mapping[str, bytes]) -> None:
+        # It gets its name when it is locked and whole, so that nobody takes it for a dead process's.
         former, beside = self._descriptor, self._path.with_suffix(".next")
         self._descriptor, self._size = _made(beside), 0
         for request, line in running.items():
