@@ -51,8 +51,9 @@ class Operation:
         return PERMISSIONS[self.name]
 
     def url(self, known: dict[str, str]) -> str:
-        """Its path, with these ids."""
-        return re.sub(r"{(\w+)}", lambda found: known[self._place(found[1])], self.path)
+        """Its path, with these ids; for an administrator's things that no member has, any will do."""
+        spare = {} if self.who == USER else {name: str(uuid7()) for name in re.findall(r"{(\w+)}", self.path)}
+        return re.sub(r"{(\w+)}", lambda found: (spare | known)[self._place(found[1])], self.path)
 
     def _place(self, name: str) -> str:
         return "conversation_id" if self.path == "/api/v1/sessions/{session_id}" else name
