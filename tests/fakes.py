@@ -225,7 +225,7 @@ class ListLog:
         self.begun: list[CallRecord] = []
 
     async def begin(self, record: CallRecord) -> None:
-        self.begun.append(record)
+        self.begun.append(decode_record(encode_record(record)))
 
     async def record(self, record: CallRecord) -> None:
         if self._on_record is not None:

@@ -313,3 +313,24 @@ SIGNED = (
     b'{"type":"text","text":"y"}]},{"role":"user","content":"more"}]}'
 )
 WRONG = refusal(400, "invalid_request_error", "messages.1.content.0: Invalid `signature` in `thinking` block")
+
+
+def test_a_request_is_noted_before_it_goes_to_its_first_target() -> None:
+    """Once, with the target that is tried first; what is refused before reaches nobody and is not noted."""
+    router = Router()
+    noted_first: list[bool] = []
+    send = router.upstream.send
+
+    async def watched(request: Any) -> Any:
+        noted_first.append(len(router.log.begun) == 1)
+        return await send(request)
+
+    router.upstream.send = watched  # type: ignore[method-assign]
+    router.ask(UpstreamUnreachable("away"), OK)
+    assert noted_first == [True, True]
+    (noted,) = router.log.begun
+    assert (noted.id, noted.credential_name, noted.platform) == (router.last.id, "first", "anthropic")
+    assert noted.attempts == []
+    refused = Router(mapping={"default": []})
+    assert refused.ask().status == 404
+    assert (len(refused.log.records), refused.log.begun) == (1, [])
