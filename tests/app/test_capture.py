@@ -243,6 +243,11 @@ def test_a_member_sees_the_own_side_of_own_requests_only(router: RunningRouter, 
     answer = ask(router, secret)
     assert len(legs_of(router, answer)) == 4
     assert {leg["name"] for leg in legs_of(router, answer, token_of(router, owner.login))} == CLIENT_LEGS
+    with router.client(authorization=f"Bearer {router.token()}") as client:
+        entries = client.get("/api/v1/audit", params={"object_id": id_of(answer)}).json()["items"]
+    assert [(entry["action"], entry["actor"]["login"], entry["after"]) for entry in entries] == [
+        ("capture.read", "admin", {"key_name": "own", "user": owner.login})
+    ]
     strange = shown(router, id_of(answer), token_of(router, other.login))
     unknown = shown(router, str(uuid.uuid4()), token_of(router, other.login))
     assert (strange.status_code, unknown.status_code) == (404, 404)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 from fastapi import APIRouter, Request
 
+from ccrouter.admin.audit_routes import note
 from ccrouter.admin.capture_schemas import BodyView, CaptureView, HeaderView, LegView
 from ccrouter.admin.editing import not_found
 from ccrouter.admin.needs import Needs
@@ -33,7 +34,8 @@ def capture_routes(needs: Needs) -> APIRouter:
     @routes.get("/{log_id}/capture", operation_id="getLogCapture")
     def get_log_capture(log_id: str, request: Request) -> CaptureView:
         """Headers and bodies of a request and its answer: what the client sent and got and, for administrators, what
-        the platforms were sent and answered. 404 with the reason in `code` where nothing was kept."""
+        the platforms were sent and answered. 404 with the reason in `code` where nothing was kept. To read those of
+        somebody else is noted in the audit log."""
         user = request.state.user
         row = logs.get(needs.engine, log_id)
         if row is None or (user.role != ADMIN and row.user_id != user.id):
@@ -45,6 +47,16 @@ def capture_routes(needs: Needs) -> APIRouter:
             state = "pending" if state == "stored" else state
             raise Problem(404, _WHY_NOT[state], code=f"capture_{state}")
         legs = unpack(unseal(needs.vault, row.id, sealed))
+        if row.user_id != user.id:
+            # What somebody said was read by another: that can be looked up.
+            with needs.engine.begin() as connection:
+                note(
+                    connection,
+                    request,
+                    "capture.read",
+                    log_id,
+                    after={"key_name": row.key_name, "user": row.user_login},
+                )
         if user.role != ADMIN:
             legs = [leg for leg in legs if leg.name in CLIENT_LEGS]
         return CaptureView(

@@ -41,10 +41,14 @@ def pack(captured: Captured, redactor: Redactor, limit: int) -> bytes:
     for leg in captured.legs:
         redactor.learn(leg.headers)
     bodies: dict[bytes, int] = {}
+    clean: dict[tuple[bytes, bool], bytes] = {}
     legs: list[dict[str, Any]] = []
     for leg in captured.legs:
         body, size, truncated = _decoded(leg, limit)
-        body = redactor.body(body, cut=truncated or not leg.ended)
+        seen = body, truncated or not leg.ended
+        if seen not in clean:
+            clean[seen] = redactor.body(body, cut=seen[1])
+        body = clean[seen]
         legs.append(
             {
                 "name": leg.name,

@@ -11,14 +11,14 @@ from sqlalchemy.dialects.postgresql import insert
 from ccrouter.captures.legs import is_wanted
 from ccrouter.clock import utc_now
 from ccrouter.metering.record import CallRecord
-from ccrouter.storage import settings
+from ccrouter.storage import site_settings
 from ccrouter.storage.rows import first_id_at, uuid_of
+from ccrouter.storage.site_settings import Retention
 from ccrouter.storage.tables import captures
 
 State = Literal["none", "pending", "stored", "dropped", "expired"]
 """What became of a request's capture; `none`: none was wanted."""
 
-DEFAULT_DAYS = 7
 _ON_ITS_WAY = timedelta(minutes=2)
 """A capture is stored or dropped within this time (`capture_queue`)."""
 _AT_ONCE = 500
@@ -64,9 +64,7 @@ def delete_before(engine: Engine, moment: datetime) -> int:
 
 def kept_days(engine: Engine) -> int:
     """For how many days captures are kept: `retention.capture_days` of the settings."""
-    retention = settings.get(engine, "retention")
-    days = retention.get("capture_days") if isinstance(retention, dict) else None
-    return days if isinstance(days, int) and not isinstance(days, bool) and days >= 0 else DEFAULT_DAYS
+    return site_settings.read_topic(engine, Retention).capture_days
 
 
 def states_of(engine: Engine, rows: Collection[CallRecord]) -> dict[UUID, State]:
