@@ -43,7 +43,7 @@ def without_ids(document: dict[str, Any]) -> dict[str, Any]:
     for credential_id, name in names.items():
         text = text.replace(credential_id, name)
     plain: dict[str, Any] = json.loads(text)
-    for section in ("users", "credentials", "keys"):
+    for section in ("users", "credentials", "keys", "webhooks"):
         for item in plain[section]:
             del item["id"]
     return plain
@@ -61,7 +61,7 @@ def test_an_export_holds_everything_and_no_secret(site: Site, api: httpx2.Client
     made = api.post("/api/v1/api-keys", json={"name": f"k-{uuid7().hex}", "tags": ["a"]}).json()
     document = export(api)
     assert set(document) == {
-        "format", "made_at", "version", "users", "credentials", "keys", "settings", "own_prices",
+        "format", "made_at", "version", "users", "credentials", "keys", "webhooks", "settings", "own_prices",
     }  # fmt: skip
     assert document["format"] == 1
     (key,) = (item for item in document["keys"] if item["id"] == made["id"])
@@ -100,7 +100,9 @@ def test_another_installation_becomes_the_same(site: Site, api: httpx2.Client, o
     mapping = {"opus": [{"platform": "openai", "model": "m", "credential_id": pinned}]}
     key = {"name": name, "owner": login, "mapping": mapping, "capture": "errors", "expires_at": "2020-01-01T00:00:00Z"}
     take_over(api, {"format": 1, "keys": [key, key], "own_prices": [PRICE], "settings": {"time_zone": "Europe/Berlin"}})
+    hook = api.post("/api/v1/webhooks", json={"name": name, "url": "https://hooks.example.com/x"}).json()
     document = export(api)
+    assert hook["secret"] not in json.dumps(document)
     document["keys"] = [item for item in document["keys"] if item["owner"] in (login, "admin")]
     wanted = take_over(other, document, dry_run=True)
     before = export(other)
@@ -109,6 +111,9 @@ def test_another_installation_becomes_the_same(site: Site, api: httpx2.Client, o
     assert before["keys"] == []
     assert len(wanted["changes"]) == len(taken["changes"]) > 4
     assert export(other) | {"made_at": ""} != before | {"made_at": ""}
+    (secret,) = [change["secret"] for change in taken["changes"] if change["kind"] == "webhook"]
+    assert secret.startswith("whsec_")
+    assert secret != hook["secret"]
     again = take_over(other, document)
     assert again["changes"] == []
     there, here = without_ids(export(other)), without_ids(document)
@@ -119,9 +124,11 @@ def test_another_installation_becomes_the_same(site: Site, api: httpx2.Client, o
     # The one that both have stands first in each; its address is the same.
     assert there["keys"] == here["keys"]
     assert sorted(there["credentials"], key=str) == sorted(here["credentials"], key=str)
+    assert there["webhooks"] == here["webhooks"] != []
     assert there["own_prices"] == here["own_prices"] != []
     assert there["settings"]["time_zone"] == "Europe/Berlin"
     assert {user["login"] for user in here["users"]} <= {user["login"] for user in there["users"]}
+    api.delete(f"/api/v1/webhooks/{hook['id']}")
     api.put("/api/v1/prices", json={"own": []})
     api.put("/api/v1/settings", json={"time_zone": None})
 
@@ -213,6 +220,7 @@ def test_only_what_differs_is_changed_and_told(api: httpx2.Client) -> None:
             {"format": 1, "settings": {"default_mapping": {"opus": [{"platform": "elsewhere", "model": "m"}]}}},
             "configuration.settings.default_mapping.opus[0].platform",
         ),
+        ({"format": 1, "webhooks": [{"name": "w", "url": "ftp://x"}]}, "configuration.webhooks[0].url"),
         ({"format": 1, "own_prices": [PRICE | {"platform": "nowhere"}]}, "configuration.own_prices[0].platform"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ccrouter.admin.configuration_schemas import FORMAT, ConfigurationView
 from ccrouter.admin.price_schemas import price_view
 from ccrouter.clock import rfc3339, utc_now
-from ccrouter.storage import configuration, prices, site_settings
+from ccrouter.storage import configuration, prices, site_settings, webhooks
 
 USER_MEMBERS = ("login", "name", "email", "role", "status", "limits", "language", "theme")
 CREDENTIAL_MEMBERS = (
@@ -20,6 +20,7 @@ KEY_MEMBERS = (
     *("name", "enabled", "expires_at", "tags", "mapping", "limits", "allowed_models", "allowed_clients"),
     *("allowed_ips", "capture", "note"),
 )
+WEBHOOK_MEMBERS = ("name", "url", "events", "enabled")
 
 
 def exported(connection: Connection, version: str) -> ConfigurationView:
@@ -41,6 +42,7 @@ def exported(connection: Connection, version: str) -> ConfigurationView:
             | {"owner": key.owner_login, "expires_at": None if key.expires_at is None else rfc3339(key.expires_at)}
             for key in configuration.keys(connection)
         ],
+        "webhooks": [_members(webhook, WEBHOOK_MEMBERS) for webhook in webhooks.every(connection)],
         "settings": site_settings.read(connection).values,
         "own_prices": [price_view(row).model_dump(mode="json") for row in prices.load_current(connection).own],
     }

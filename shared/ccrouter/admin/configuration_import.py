@@ -4,9 +4,7 @@ Strategy: all of it happens in the caller's transaction, object by object: a dry
 come first, then credentials, then what speaks of both. Nothing is deleted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from fastapi import Request
@@ -17,28 +15,41 @@ from ccrouter.access.keys import new_secret
 from ccrouter.admin.audit_routes import note
 from ccrouter.admin.checks import stored_limits
 from ccrouter.admin.configuration_export import USER_MEMBERS, with_credentials
+from ccrouter.admin.configuration_matching import (
+    credential_name,
+    difference,
+    key_name,
+    login_of,
+    named,
+    take_all,
+    webhook_name,
+)
 from ccrouter.admin.configuration_schemas import (
     ConfigurationChange,
     ConfigurationDocument,
     CredentialItem,
     KeyItem,
     UserItem,
+    WebhookItem,
 )
 from ccrouter.admin.credential_fields import checked_options, credential_fields
 from ccrouter.admin.key_fields import key_fields
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.price_routes import checked_row
-from ccrouter.admin.problems import FieldError, Problem, invalid
+from ccrouter.admin.problems import invalid
 from ccrouter.admin.settings_routes import checked_settings
+from ccrouter.admin.webhook_routes import MOST_WEBHOOKS, checked_url
 from ccrouter.platforms.registry import PLATFORMS
-from ccrouter.storage import configuration, credentials, keys, prices, sessions, site_settings, users
+from ccrouter.storage import configuration, credentials, keys, prices, sessions, site_settings, users, webhooks
 from ccrouter.storage.credentials import FROM_ENVIRONMENT, StoredCredential
+from ccrouter.storage.webhooks import Webhook
+from ccrouter.webhooks import new_secret as new_signing_secret
 
-Kind = Literal["user", "credential", "key", "settings", "prices"]
-T = TypeVar("T")
+Kind = Literal["user", "credential", "key", "webhook", "settings", "prices"]
 
 _GIVE_IT_ONE = "It needs a secret: give it one, and enable it."
+_TELL_IT = "Tell its receiver the secret."
 _ROTATE_IT = "Nobody knows its secret: rotate it to get one."
 
 
@@ -60,44 +71,18 @@ class Import:
 
     def take_over(self, document: ConfigurationDocument) -> None:
         """Does everything that the document says. Raises Problem naming the member at fault."""
-        self._take_all("users", document.users, configuration.users(self._connection), _login, self._take_user)
-        self._owners = {user.login.lower(): user.id for user in configuration.users(self._connection)}
-        here = configuration.credentials(self._connection)
-        self._take_all("credentials", document.credentials, here, _credential_name, self._take_credential)
-        self._take_all("keys", document.keys, configuration.keys(self._connection), _key_name, self._take_key)
+        connection = self._connection
+        take_all("users", document.users, configuration.users(connection), login_of, self._take_user)
+        self._owners = {user.login.lower(): user.id for user in configuration.users(connection)}
+        here = configuration.credentials(connection)
+        take_all("credentials", document.credentials, here, credential_name, self._take_credential)
+        take_all("keys", document.keys, configuration.keys(connection), key_name, self._take_key)
+        take_all("webhooks", document.webhooks, webhooks.every(connection), webhook_name, self._take_webhook)
         if document.settings is not None:
-            with _named("configuration.settings"):
+            with named("configuration.settings"):
                 self._take_settings(document)
         if document.own_prices is not None:
             self._take_prices(document)
-
-    def _take_all(
-        self,
-        section: str,
-        items: Sequence[Any],
-        here: Sequence[T],
-        name_of: Callable[[Any], object],
-        take: Callable[[Any, T | None], None],
-    ) -> None:
-        """Takes each item with the object that it is here: of the same id, else the first of its name that is left."""
-        by_id = {getattr(thing, "id"): thing for thing in here}  # noqa: B009 - several classes have one
-        named = {item.id for item in items if item.id in by_id}
-        left: dict[object, list[T]] = {}
-        for thing in here:
-            if getattr(thing, "id") not in named:  # noqa: B009
-                left.setdefault(name_of(thing), []).append(thing)
-        seen: set[str] = set()
-        for index, item in enumerate(items):
-            place = f"configuration.{section}[{index}]"
-            with _named(place):
-                if item.id is not None:
-                    if item.id in seen:
-                        raise invalid("id", "stands there twice")
-                    seen.add(item.id)
-                found = by_id.get(item.id)
-                if found is None and (same := left.get(name_of(item))):
-                    found = same.pop(0)
-                take(item, found)
 
     def _take_user(self, item: UserItem, found: users.User | None) -> None:
         fields = {name: value for name, value in item.model_dump(exclude_unset=True).items() if name in USER_MEMBERS}
@@ -113,7 +98,7 @@ class Import:
                     made = users.create(self._connection, **fields)
                     self._note("user", "create", made.id, item.login, None, fields)
                     return
-                before, after = _difference(found, fields)
+                before, after = difference(found, fields)
                 if not after:
                     self.unchanged += 1
                     return
@@ -154,7 +139,7 @@ class Import:
         waits = self._has_no_secret(found)
         if waits:
             fields.pop("enabled", None)
-        before, after = _difference(found, fields)
+        before, after = difference(found, fields)
         if not after:
             self.unchanged += 1
             return
@@ -193,13 +178,36 @@ class Import:
             return
         if found.owner_id != owner_id:
             raise invalid("owner", f"the key with this id belongs to {found.owner_login}")
-        before, after = _difference(found, fields)
+        before, after = difference(found, fields)
         if not after:
             self.unchanged += 1
             return
         keys.change(self._connection, found.id, after)
         self.digests.update(found.digests)
         self._note("key", "change", found.id, item.name, before, after)
+
+    def _take_webhook(self, item: WebhookItem, found: Webhook | None) -> None:
+        fields = {name: value for name, value in item.model_dump(exclude_unset=True).items() if name != "id"}
+        fields |= {"url": checked_url(self._needs.settings, item.url)}
+        if "events" in fields or found is None:
+            fields["events"] = list(dict.fromkeys(item.events))
+        if found is None:
+            if webhooks.count(self._connection) >= MOST_WEBHOOKS:
+                raise invalid("name", f"there are {MOST_WEBHOOKS} webhooks already", code="too_many")
+            secret = new_signing_secret()
+            made = webhooks.create(
+                self._connection, self._needs.vault, secret, name=item.name, url=fields["url"], events=fields["events"]
+            )
+            if not item.enabled:
+                webhooks.change(self._connection, made.id, {"enabled": False})
+            self._note("webhook", "create", made.id, item.name, None, fields, _TELL_IT, secret)
+            return
+        before, after = difference(found, fields)
+        if not after:
+            self.unchanged += 1
+            return
+        webhooks.change(self._connection, found.id, after)
+        self._note("webhook", "change", found.id, item.name, before, after)
 
     def _take_settings(self, document: ConfigurationDocument) -> None:
         assert document.settings is not None  # noqa: S101 - the caller has looked
@@ -243,44 +251,12 @@ class Import:
         before: dict[str, Any] | None,
         after: dict[str, Any],
         remark: str | None = None,
+        secret: str | None = None,
     ) -> None:
         was, became = msgspec.to_builtins(before), msgspec.to_builtins(after)
         note(self._connection, self._request, f"{kind}.{action}", object_id, before=was, after=became)
         self.changes.append(
             ConfigurationChange(
-                kind=kind, action=action, id=object_id, name=name, before=was, after=became, note=remark
+                kind=kind, action=action, id=object_id, name=name, before=was, after=became, secret=secret, note=remark
             )
         )
-
-
-def _login(thing: Any) -> object:
-    return thing.login.lower()
-
-
-def _credential_name(thing: Any) -> object:
-    return thing.platform, thing.name
-
-
-def _key_name(thing: Any) -> object:
-    owner = thing.owner if isinstance(thing, KeyItem) else thing.owner_login
-    return owner.lower(), thing.name
-
-
-def _difference(found: Any, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Of these members those that differ from what is stored, as it is and as it shall be."""
-    after = {name: value for name, value in fields.items() if getattr(found, name) != value}
-    return {name: getattr(found, name) for name in after}, after
-
-
-@contextmanager
-def _named(place: str) -> Iterator[None]:
-    """Names the members that a problem speaks of by where they stand in the document."""
-    try:
-        yield
-    except Problem as problem:
-        errors = [
-            FieldError(field=f"{place}.{error.field}", code=error.code, message=error.message)
-            for error in problem.errors
-        ]
-        detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or f"{place}: {problem.detail}"
-        raise Problem(problem.status, detail, code=problem.code, errors=errors) from None

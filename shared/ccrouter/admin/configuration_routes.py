@@ -15,8 +15,8 @@ def configuration_routes(needs: Needs) -> APIRouter:
 
     @routes.get("", operation_id="exportConfiguration", summary="Export the configuration")
     def export_configuration(request: Request) -> ConfigurationView:
-        """Users, credentials, keys, settings and own prices, without any secret: no password, no credential's `auth`,
-        nothing of a key's secret. `POST` takes it over, here or in another installation."""
+        """Users, credentials, keys, webhooks, settings and own prices, without any secret: no password, no credential's
+        `auth`, nothing of a key's secret, no webhook's. `POST` takes it over, here or in another installation."""
         with needs.engine.begin() as connection:
             document = exported(connection, needs.version)
             note(connection, request, "configuration.export", None)
@@ -29,7 +29,8 @@ def configuration_routes(needs: Needs) -> APIRouter:
         An object is the one with the same id, else the one of the same name (a key's also by its owner), else it is
         made. Members that are left out stay as they are, and nothing is deleted. A second import of the same document
         changes nothing. A new credential is disabled until it is given a secret, a new key works once it has been
-        rotated, and a new user has no password. `dry_run` only says what would change.
+        rotated, a new webhook has a secret of its own, and a new user no password. `dry_run` only says what would
+        change.
         """
         with needs.engine.connect() as connection, connection.begin() as transaction:
             taken = Import(needs, connection, request)
@@ -42,7 +43,9 @@ def configuration_routes(needs: Needs) -> APIRouter:
             for credential_id in taken.restarted:
                 needs.begin_anew(credential_id)
         changes = [
-            change.model_copy(update={"id": None}) if body.dry_run and change.action == "create" else change
+            change.model_copy(update={"id": None, "secret": None})
+            if body.dry_run and change.action == "create"
+            else change
             for change in taken.changes
         ]
         return ImportView(dry_run=body.dry_run, changes=changes, unchanged=taken.unchanged)

@@ -8,6 +8,7 @@ from ccrouter.admin.price_schemas import MOST_OWN, PriceInput, PriceView
 from ccrouter.admin.schemas import AwareMoment, Input, KeyChanges, Moment, Name, Pattern
 from ccrouter.admin.settings_schemas import SettingsChanges
 from ccrouter.admin.user_schemas import GithubAccount, Login, Mail, Role, Status
+from ccrouter.admin.webhook_schemas import WebhookInput
 
 FORMAT = 1
 """Of the document. A program that changes what members mean raises it, and goes on reading the lower ones."""
@@ -61,6 +62,13 @@ class KeyItem(KeyChanges):
     expires_at: AwareMoment | None = Field(None, description="May lie in the past")
 
 
+class WebhookItem(WebhookInput):
+    """A webhook, without the secret that signs: a new one gets its own."""
+
+    id: Id | None = _ID
+    enabled: bool = True
+
+
 class ConfigurationDocument(Input):
     """The configuration of an installation. What is left out stays as it is, and nothing is ever deleted."""
 
@@ -84,6 +92,7 @@ class ConfigurationDocument(Input):
     users: list[UserItem] = Field([], max_length=10_000)
     credentials: list[CredentialItem] = Field([], max_length=10_000)
     keys: list[KeyItem] = Field([], max_length=50_000)
+    webhooks: list[WebhookItem] = Field([], max_length=50)
     settings: SettingsChanges | None = None
     own_prices: list[PriceInput] | None = Field(
         None, max_length=MOST_OWN, description="All own prices, in the order they are looked at; null leaves them alone"
@@ -99,6 +108,7 @@ class ConfigurationView(BaseModel):
     users: list[UserItem]
     credentials: list[CredentialItem]
     keys: list[KeyItem]
+    webhooks: list[WebhookItem]
     settings: SettingsChanges
     own_prices: list[PriceView] = Field(description="In the order they are looked at")
 
@@ -113,12 +123,13 @@ class ImportInput(Input):
 class ConfigurationChange(BaseModel):
     """What an import changes of one object."""
 
-    kind: Literal["user", "credential", "key", "settings", "prices"]
+    kind: Literal["user", "credential", "key", "webhook", "settings", "prices"]
     action: Literal["create", "change"]
     id: str | None = Field(description="Null for settings and prices, and for what a dry run would make")
-    name: str = Field(description="Login, name of the credential or key, or what is set")
+    name: str = Field(description="Login, name of the credential, key or webhook, or what is set")
     before: dict[str, Any] | None = Field(description="The members that differ; null for a new object")
     after: dict[str, Any]
+    secret: str | None = Field(description="With which a new webhook signs, this once; null on a dry run")
     note: str | None = Field(description="What is left to do, such as a secret to be given")
 
 
@@ -138,6 +149,7 @@ class ImportView(BaseModel):
                             "name": "laptop",
                             "before": {"limits": {}},
                             "after": {"limits": {"rpm": 60}},
+                            "secret": None,
                             "note": None,
                         }
                     ],

@@ -14,6 +14,7 @@ from ccrouter.admin.problems import Problem, invalid
 from ccrouter.admin.schemas import Page
 from ccrouter.admin.webhook_schemas import DeliveryView, NewWebhookView, WebhookChanges, WebhookInput, WebhookView
 from ccrouter.clock import utc_now
+from ccrouter.config import Settings
 from ccrouter.ids import uuid7
 from ccrouter.networks import check_url
 from ccrouter.storage import webhooks
@@ -21,7 +22,7 @@ from ccrouter.storage.alerts import TEST
 from ccrouter.storage.webhooks import Delivery, Webhook
 from ccrouter.webhooks import new_secret
 
-_MOST = 50
+MOST_WEBHOOKS = 50
 
 
 def webhook_routes(needs: Needs) -> APIRouter:
@@ -40,10 +41,10 @@ def webhook_routes(needs: Needs) -> APIRouter:
     @routes.post("", operation_id="createWebhook", summary="Add a webhook", status_code=201)
     def create_webhook(body: WebhookInput, request: Request, response: Response) -> NewWebhookView:
         """Has an address told of events. The answer holds the secret that signs them, this once."""
-        url, secret = _checked(body.url), new_secret()
+        url, secret = checked_url(needs.settings, body.url), new_secret()
         with needs.engine.begin() as connection:
-            if webhooks.count(connection) >= _MOST:
-                raise Problem(409, f"There are {_MOST} webhooks already; delete one first.", code="too_many")
+            if webhooks.count(connection) >= MOST_WEBHOOKS:
+                raise Problem(409, f"There are {MOST_WEBHOOKS} webhooks already; delete one first.", code="too_many")
             made = webhooks.create(
                 connection, needs.vault, secret, name=body.name, url=url, events=list(dict.fromkeys(body.events))
             )
@@ -69,7 +70,7 @@ def webhook_routes(needs: Needs) -> APIRouter:
             if value is None:
                 raise invalid(name, "may not be null; leave it out to keep it")
         if "url" in fields:
-            fields["url"] = _checked(fields["url"])
+            fields["url"] = checked_url(needs.settings, fields["url"])
         if "events" in fields:
             fields["events"] = list(dict.fromkeys(fields["events"]))
         with needs.engine.begin() as connection:
@@ -127,13 +128,15 @@ def webhook_routes(needs: Needs) -> APIRouter:
             raise not_found("webhook")
         return found
 
-    def _checked(url: str) -> str:
-        try:
-            return check_url(url, needs.settings.private_upstreams, "https://hooks.example.com/router")
-        except ValueError as error:
-            raise invalid("url", str(error)) from None
-
     return routes
+
+
+def checked_url(settings: Settings, url: str) -> str:
+    """The address as it is stored. Raises Problem 422."""
+    try:
+        return check_url(url, settings.private_upstreams, "https://hooks.example.com/router")
+    except ValueError as error:
+        raise invalid("url", str(error)) from None
 
 
 def _view(found: Webhook) -> WebhookView:

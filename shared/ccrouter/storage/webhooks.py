@@ -111,6 +111,11 @@ def find(engine: Engine, *, cursor: str | None = None, limit: int = 50) -> Page[
         return read_page(connection, select(webhooks), webhooks.c.id, cursor, limit, _webhook_of)
 
 
+def every(connection: Connection) -> list[Webhook]:
+    """All webhooks, the first ones first."""
+    return [_webhook_of(row) for row in connection.execute(select(webhooks).order_by(webhooks.c.id))]
+
+
 def count(connection: Connection) -> int:
     """How many there are."""
     return connection.execute(select(func.count()).select_from(webhooks)).scalar_one()
