@@ -209,6 +209,14 @@ def test_a_condition_is_the_same_after_it_was_shared() -> None:
     assert len(made.reason) == 300
 
 
+@pytest.mark.parametrize("wait_s", [1e9, 1e300, float("inf"), float("nan")])
+def test_a_wait_that_never_ends_is_not_believed(wait_s: float) -> None:
+    """Some server's number may not keep a credential out of use for ever, nor be no moment at all."""
+    made = fail(Pool(), A, Consequence(Trouble.EXHAUSTED, wait_s), T0)
+    assert made is not None
+    assert made.until == T0 + 31 * 86_400
+
+
 def test_a_platform_may_have_its_own_steps_of_a_cool_down() -> None:
     """Doubled from its first to its longest."""
     pool, now, waits = Pool(), T0, []

@@ -8,12 +8,14 @@ removes it. What a try that began earlier says is old news: it neither ends a co
 burst of parallel requests counts as one step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from ccrouter.errors import Consequence, Trouble
 
+MOST_WAIT_S = 31 * 86_400.0
+"""A platform that names a later moment is not believed: quotas are filled each month at the latest."""
 FAULTS_IN_A_ROW = 3
 CONVERSATIONS = 2
 """Faults of one conversation alone bench nothing: the fault may be its own."""
@@ -79,6 +81,9 @@ class Failure:
 def after_failure(before: Condition | None, failure: Failure, now: float) -> Condition | None:
     """The condition after a failure; None where it says nothing of the credential and nothing was known."""
     consequence = failure.consequence
+    if consequence.retry_after_s is not None and not consequence.retry_after_s <= MOST_WAIT_S:
+        failure = replace(failure, consequence=replace(consequence, retry_after_s=MOST_WAIT_S))
+        consequence = failure.consequence
     if consequence.trouble is Trouble.NONE or (before is not None and before.blocks(now)):
         return before
     known = Condition(at=0.0) if before is None or before.forgotten(now) else before

@@ -25,6 +25,8 @@ KINDS = {
 }
 """The error type that belongs to a status (anthropic-messages.md §9)."""
 
+MOST_WAIT_S = 31 * 86_400.0
+"""A wait of more than a month is not believed; quotas are filled each month at the latest."""
 LONGEST_WAIT_S = 60
 """From here on a wait is not told as `retry-after` in errors that we make."""
 
@@ -63,7 +65,8 @@ def with_wait(message: str, wait_s: float | None) -> str:
     """A message that says how long to wait, where `wait_headers` does not."""
     if wait_s is None or wait_s < LONGEST_WAIT_S:
         return message
-    hours, minutes = divmod(math.ceil(wait_s / 60), 60)
+    # Some servers name waits of more digits than a number may have.
+    hours, minutes = divmod(math.ceil(min(wait_s, MOST_WAIT_S) / 60), 60)
     words = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     return f"{message} (Try again in {words}.)"
 

@@ -82,7 +82,8 @@ class Remarks:
 
     def _note_share(self, members: dict[str, Any]) -> None:
         if (share := _number(members.get("contextUsagePercentage"))) is not None:
-            self.share = share
+            # More than all of it is no share; a window is counted from it.
+            self.share = min(max(share, 0.0), _FULL)
 
 
 def _count(value: Any) -> int | None:

@@ -86,7 +86,7 @@ class ResponsesDecoder:
     def read(self, event: Event) -> None:
         """One event. Raises UpstreamRefused where it says that the platform failed."""
         kind = event.get("type")
-        if self._end is not None:
+        if self._end is not None or not (kind is None or isinstance(kind, str)):
             return
         if kind in _FAILURES or (kind is None and "error" in event):
             response = event.get("response")
