@@ -13,7 +13,7 @@ from ccrouter.admin.settings_routes import public_url
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.admin.signed_in import me_view, signed_in
 from ccrouter.admin.user_schemas import SessionView
-from ccrouter.storage import sessions, site_settings, users
+from ccrouter.storage import audit, sessions, site_settings, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
 
@@ -31,6 +31,17 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         user = sign_in.check_password(body.username, body.password)
         if user is None:
             attempts.failed(names)
+            with needs.engine.begin() as connection:
+                audit.note(
+                    connection,
+                    actor="sign-in",
+                    action="session.start",
+                    kind="session",
+                    object_id=None,
+                    after={"login": body.username},
+                    client_ip=request.state.client_ip,
+                    failed=True,
+                )
             raise Problem(401, "User name or password is wrong.", code="wrong_password")
         attempts.succeeded(names[0])
         return signed_in(needs, sign_in, user, request, response)
@@ -40,7 +51,11 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         """End the session. Without one, nothing happens."""
         found = sign_in.find_session(request)
         if found is not None:
-            sessions.revoke(needs.engine, found[0].id)
+            session, user = found
+            with needs.engine.begin() as connection:
+                sessions.revoke(connection, session.id)
+                request.state.user = user
+                note(connection, request, "session.end", session.id)
         response.set_cookie(**sign_in.cookie("", 0))
 
     @routes.get("/auth/me", operation_id="getMe")
@@ -55,12 +70,19 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         if body.password is not None:
             if needs.settings.admin_password is not None and user.login == "admin":
                 raise invalid("password", "is set by ADMIN_PASSWORD at every start; change it there")
-            if not sign_in.change_password(user, body.password.current, body.password.new):
+            if sign_in.check_password(user.login, body.password.current) is None:
                 raise invalid("password.current", "is not the current password", code="wrong_password")
-            # Whoever knew the former one may be signed in with it.
-            sessions.revoke_all(needs.engine, user.id, but=request.state.session.id)
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
-        changed = users.change(needs.engine, user.id, changes) if changes else user
+        with needs.engine.begin() as connection:
+            changed = users.change(connection, user.id, changes) if changes else user
+            secret = {}
+            if body.password is not None:
+                secret = {"password": ""}
+                users.set_password_hash(connection, user.id, sign_in.hash_password(body.password.new))
+                # Whoever knew the former one may be signed in with it.
+                sessions.revoke_all(connection, user.id, but=request.state.session.id)
+            before, after = ({name: getattr(of, name) for name in changes} for of in (user, changed or user))
+            note(connection, request, "user.change", user.id, before=before, after=after | secret)
         return me_view(needs, sign_in, changed or user, request.state.session)
 
     @routes.get("/auth/sessions", operation_id="listMySessions", summary="List the own sessions")

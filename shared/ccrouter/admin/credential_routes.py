@@ -1,8 +1,11 @@
 """Credentials: the operator's accounts on the platforms."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from ccrouter.admin.audit_routes import note
 from ccrouter.admin.credential_fields import checked_auth, checked_options, credential_fields
 from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.deletion import Deleted, purge, restore
@@ -42,14 +45,16 @@ def credential_routes(needs: Needs) -> APIRouter:
         return Page(items=_views(page.items), next_cursor=page.next_cursor)
 
     @routes.post("", operation_id="createCredential", status_code=201)
-    def create_credential(body: CredentialInput, response: Response) -> CredentialView:
+    def create_credential(body: CredentialInput, request: Request, response: Response) -> CredentialView:
         """Add a credential; requests use it within 5 seconds."""
         if body.platform not in PLATFORMS:
             raise invalid("platform", f"must be one of {', '.join(sorted(PLATFORMS))}")
         fields = credential_fields(needs.settings, body.platform, body.model_dump(exclude_unset=True))
         fields["options"] = checked_options(body.platform, body.options or {})
         auth = checked_auth(body.platform, body.auth)
-        made = credentials.create(needs.engine, needs.vault, body.platform, auth, fields)
+        with needs.engine.begin() as connection:
+            made = credentials.create(connection, needs.vault, body.platform, auth, fields)
+            note(connection, request, "credential.create", made.id, after=_audited(made))
         response.headers["Location"] = f"/api/v1/credentials/{made.id}"
         response.headers["ETag"] = etag(made.updated_at)
         return _views([made])[0]
@@ -65,7 +70,7 @@ def credential_routes(needs: Needs) -> APIRouter:
 
     @routes.patch("/{credential_id}", operation_id="changeCredential")
     def change_credential(
-        credential_id: str, body: CredentialChanges, response: Response, if_match: IfMatch = None
+        credential_id: str, body: CredentialChanges, request: Request, response: Response, if_match: IfMatch = None
     ) -> CredentialView:
         """Change a credential; another secret, address or option also lifts a block and ends its cool-downs."""
         found = _existing(credential_id)
@@ -80,31 +85,43 @@ def credential_routes(needs: Needs) -> APIRouter:
         begins_anew = auth is not None or any(
             name in fields and fields[name] != getattr(found, name) for name in ("base_url", "options")
         )
-        if not credentials.change(
-            needs.engine,
-            needs.vault,
-            credential_id,
-            fields,
-            auth=auth,
-            lifts_block=begins_anew,
-            if_updated_at=version,
-        ):
-            raise changed_meanwhile()
+        with needs.engine.begin() as connection:
+            if not credentials.change(
+                connection,
+                needs.vault,
+                credential_id,
+                fields,
+                auth=auth,
+                lifts_block=begins_anew,
+                if_updated_at=version,
+            ):
+                raise changed_meanwhile()
+            before, found = found, credentials.get(connection, credential_id) or found
+            secret = {} if auth is None else {"auth": auth}
+            note(
+                connection,
+                request,
+                "credential.change",
+                credential_id,
+                before=_audited(before),
+                after=_audited(found) | secret,
+            )
         if begins_anew:
             needs.begin_anew(credential_id)
-        found = _existing(credential_id)
         response.headers["ETag"] = etag(found.updated_at)
         return _views([found])[0]
 
     @routes.delete("/{credential_id}", operation_id="deleteCredential", status_code=204)
-    def delete_credential(credential_id: str, if_match: IfMatch = None) -> None:
+    def delete_credential(credential_id: str, request: Request, if_match: IfMatch = None) -> None:
         """Delete a credential: no request uses it after 5 seconds. It can be restored for 30 days."""
         found = _existing(credential_id)
         if found.origin == FROM_ENVIRONMENT:
             raise invalid("id", "follows CLAUDE_API_KEY; unset it and start anew, or disable the credential")
         version = check_version(if_match, found.updated_at)
-        if not credentials.soft_delete(needs.engine, credential_id, if_updated_at=version):
-            raise changed_meanwhile()
+        with needs.engine.begin() as connection:
+            if not credentials.soft_delete(connection, credential_id, if_updated_at=version):
+                raise changed_meanwhile()
+            note(connection, request, "credential.delete", credential_id, before=_audited(found))
 
     @routes.post("/{credential_id}/restore", operation_id="restoreCredential", summary="Restore a deleted credential")
     def restore_credential(credential_id: str, request: Request, response: Response) -> CredentialView:
@@ -180,3 +197,8 @@ def _view(item: StoredCredential, state: CredentialState) -> CredentialView:
         state=state,
         created_at=item.created_at,
     )
+
+
+def _audited(item: StoredCredential) -> dict[str, Any]:
+    """What the audit log keeps of a credential."""
+    return {name: getattr(item, name) for name in ("platform", *sorted(credentials.CHANGEABLE))}

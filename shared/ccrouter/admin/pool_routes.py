@@ -1,8 +1,9 @@
 """Routing over the admin API: how a credential fares, letting it begin anew, and where a model's name leads."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
+from ccrouter.admin.audit_routes import note
 from ccrouter.admin.checks import check_mapping
 from ccrouter.admin.credential_states import state_of
 from ccrouter.admin.editing import not_found
@@ -31,10 +32,13 @@ def pool_routes(needs: Needs) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/credentials/{credential_id}/reset", operation_id="resetCredential", tags=["credentials"])
-    def reset_credential(credential_id: str) -> CredentialState:
+    def reset_credential(credential_id: str, request: Request) -> CredentialState:
         """Lift a block and end every cool-down; requests use the credential again within 5 seconds."""
-        _existing(credential_id)
-        credentials.unblock(needs.engine, credential_id)
+        found = _existing(credential_id)
+        with needs.engine.begin() as connection:
+            credentials.unblock(connection, credential_id)
+            before = {"blocked_reason": found.blocked_reason, "blocked_until": found.blocked_until}
+            note(connection, request, "credential.reset", credential_id, before=before)
         needs.begin_anew(credential_id)
         return state_of(_existing(credential_id), {}, utc_now())
 

@@ -12,6 +12,7 @@ from fastapi import Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+from sqlalchemy import Connection
 
 from ccrouter.access.cookies import cookie, cookie_name
 from ccrouter.admin.needs import Needs
@@ -55,10 +56,12 @@ class SignIn:
         """What is stored in place of a password (Argon2id)."""
         return self._hasher.hash(password)
 
-    def start_session(self, user: User, request: Request, *, session_id: str | None = None) -> tuple[str, Session]:
+    def start_session(
+        self, user: User, request: Request, *, session_id: str | None = None, within: Connection | None = None
+    ) -> tuple[str, Session]:
         """Opens a session; returns the token that stands for it. Raises IntegrityError for an id that was used."""
         session = sessions.start(
-            self._needs.engine,
+            within or self._needs.engine,
             user.id,
             utc_now() + SESSION,
             user_agent=request.headers.get("user-agent", "")[:200],
@@ -119,13 +122,6 @@ class SignIn:
         request.state.session, request.state.user = found
         if who == ADMIN and found[1].role != ADMIN:
             raise Problem(403, "Only an administrator may do this.")
-
-    def change_password(self, user: User, current: str, new: str) -> bool:
-        """Puts a new password in force; False where the current one is wrong."""
-        if self.check_password(user.login, current) is None:
-            return False
-        users.set_password_hash(self._needs.engine, user.id, self.hash_password(new))
-        return True
 
     def _session_id(self, token: str) -> str | None:
         if not token:

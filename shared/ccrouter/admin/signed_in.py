@@ -7,15 +7,25 @@ from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import permissions_of
 from ccrouter.admin.sign_in import SESSION, SignIn
 from ccrouter.admin.user_views import user_view
-from ccrouter.storage import users
+from ccrouter.storage import audit, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
 
 
 def signed_in(needs: Needs, sign_in: SignIn, user: User, request: Request, response: Response) -> TokenView:
     """Opens a session: its token, also as a cookie."""
-    token, session = sign_in.start_session(user, request)
-    users.touch(needs.engine, user.id)
+    with needs.engine.begin() as connection:
+        token, session = sign_in.start_session(user, request, within=connection)
+        users.touch(connection, user.id)
+        audit.note(
+            connection,
+            actor=user,
+            action="session.start",
+            kind="session",
+            object_id=session.id,
+            after={"by": "password"},
+            client_ip=request.state.client_ip,
+        )
     lasts_s = int(SESSION.total_seconds())
     response.set_cookie(**sign_in.cookie(token, lasts_s))
     return TokenView(access_token=token, expires_in=lasts_s, user=me_view(needs, sign_in, user, session))
