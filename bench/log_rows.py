@@ -123,13 +123,9 @@ def fill(engine: Engine, rows: int, *, days: int = DAYS, end: datetime | None = 
     started = time.monotonic()
     indexes = _drop_indexes(engine)
     for first in range(0, rows, _CHUNK):
-        last = min(first + _CHUNK, rows) - 1
-        with engine.begin() as connection:
-            _settle(connection)
-            connection.exec_driver_sql("SELECT setseed(0.5)")
-            values = {"first": first, "last": last, "begin": begin.isoformat(), "step": days * 86400 / rows}
-            connection.exec_driver_sql(_ROWS % (_SIZES | values))
-        print(f"  {last + 1:>10,} rows, {time.monotonic() - started:6.0f} s", flush=True)
+        last = min(first + _CHUNK, rows)
+        add_rows(engine, first, last, begin, timedelta(days=days) / rows)
+        print(f"  {last:>10,} rows, {time.monotonic() - started:6.0f} s", flush=True)
     for name, definition in indexes:
         with engine.begin() as connection:
             _settle(connection)
@@ -145,6 +141,15 @@ def fill(engine: Engine, rows: int, *, days: int = DAYS, end: datetime | None = 
         for table in ("request_log", "usage_hours"):
             connection.exec_driver_sql(f"VACUUM ANALYZE {table}")
     print(f"  vacuumed and analysed, {time.monotonic() - started:6.0f} s", flush=True)
+
+
+def add_rows(engine: Engine, first: int, last: int, begin: datetime, step: timedelta) -> None:
+    """Makes the rows of these numbers, without the last; one every `step` from `begin`. Their months must be there."""
+    with engine.begin() as connection:
+        _settle(connection)
+        connection.exec_driver_sql("SELECT setseed(0.5)")
+        values = {"first": first, "last": last - 1, "begin": begin.isoformat(), "step": step.total_seconds()}
+        connection.exec_driver_sql(_ROWS % (_SIZES | values))
 
 
 def _settle(connection: Connection) -> None:
@@ -168,4 +173,5 @@ def _drop_indexes(engine: Engine) -> list[tuple[str, str]]:
         ).all()
         for name, _ in found:
             connection.exec_driver_sql(f"DROP INDEX {name}")
-    return [(name, definition) for name, definition in found]
+    # Of the parent alone, as PostgreSQL writes it; the months have theirs by it.
+    return [(name, definition.replace(" ON ONLY ", " ON ")) for name, definition in found]

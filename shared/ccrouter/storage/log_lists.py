@@ -11,8 +11,9 @@ from sqlalchemy import Engine, func, select, tuple_
 
 from ccrouter.metering.record import CallRecord
 from ccrouter.storage.log_filters import LogFilters, conditions
+from ccrouter.storage.log_order import newest
 from ccrouter.storage.logs import RECORD, record_of
-from ccrouter.storage.rows import Page, read_page, uuid_of
+from ccrouter.storage.rows import Page, read_cursor, uuid_of, write_cursor
 from ccrouter.storage.tables import request_log
 
 _SEEN_AFTER = timedelta(seconds=10)
@@ -23,9 +24,13 @@ _PLACE = struct.Struct(">q16s")
 
 def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limit: int = 50) -> Page[CallRecord]:
     """Records, newest first. Raises ValueError for a bad cursor."""
-    query = select(*RECORD).where(*conditions(filters))
+    wanted = conditions(filters)
+    if cursor is not None:
+        wanted.append(request_log.c.id < read_cursor(cursor))
     with engine.connect() as connection:
-        return read_page(connection, query, request_log.c.id, cursor, limit, record_of)
+        found = connection.execute(newest(connection, request_log, RECORD, wanted, limit + 1)).all()
+    page = found[:limit]
+    return Page([record_of(row) for row in page], write_cursor(page[-1].id) if len(found) > limit else None)
 
 
 def nothing() -> Page[CallRecord]:

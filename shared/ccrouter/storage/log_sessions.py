@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Interval, cast, exists
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from ccrouter.storage.log_filters import LogFilters, conditions, one_of_ids
+from ccrouter.storage.log_order import newest
 from ccrouter.storage.log_sums import Sums, sums_of_rows
 from ccrouter.storage.rollups import COUNTED_KINDS
 from ccrouter.storage.rows import Page, read_cursor, write_cursor
@@ -63,16 +64,11 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
     newer = select(literal(1)).where(
         later.c.session_id == row.c.session_id, later.c.id > row.c.id, *conditions(filters, later)
     )
-    query = (
-        select(row.c.id, row.c.session_id)
-        .where(row.c.session_id.is_not(None), *conditions(filters, row), ~exists(newer))
-        .order_by(row.c.id.desc())
-        .limit(limit + 1)
-    )
+    wanted = [row.c.session_id.is_not(None), *conditions(filters, row), ~exists(newer)]
     if cursor is not None:
-        query = query.where(row.c.id < read_cursor(cursor))
+        wanted.append(row.c.id < read_cursor(cursor))
     with engine.connect() as connection:
-        found = connection.execute(query).all()
+        found = connection.execute(newest(connection, row, [row.c.id, row.c.session_id], wanted, limit + 1)).all()
         shown = found[:limit]
         sessions = _read(connection, [session_id for _, session_id in shown], filters.user_id)
     # Rows may be dropped between the two statements.

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Interval, cast, func, 
 
 from ccrouter.messages.usage import Usage
 from ccrouter.storage.log_filters import LogFilters, conditions, one_of, one_of_ids
+from ccrouter.storage.log_order import newest
 from ccrouter.storage.rollups import COUNTED_KINDS
 from ccrouter.storage.tables import request_log, usage_hours
 
@@ -135,15 +136,10 @@ def _from_rows(connection: Connection, filters: LogFilters, width: timedelta, mo
     log = request_log.c
     if not filters.kind:
         filters = msgspec.structs.replace(filters, kind=COUNTED_KINDS)
-    newest = (
-        select(log.at, log.status, log.cost_total, log.cost_state, *(log[name] for name in _TOKENS))
-        .where(*conditions(filters))
-        .order_by(log.id.desc())
-        .limit(most)
-        .subquery()
-    )
-    seen = (func.count().label("seen"), func.min(newest.c.at).label("first"))
-    sums = select(_bucket(newest.c.at, width), *seen, *sums_of_rows(newest.c)).group_by("bucket")
+    columns = [log[name] for name in ("id", "at", "status", "cost_total", "cost_state", *_TOKENS)]
+    found = newest(connection, request_log, columns, conditions(filters), most).subquery()
+    seen = (func.count().label("seen"), func.min(found.c.at).label("first"))
+    sums = select(_bucket(found.c.at, width), *seen, *sums_of_rows(found.c)).group_by("bucket")
     return list(connection.execute(sums).all())
 
 

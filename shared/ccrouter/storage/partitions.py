@@ -52,7 +52,7 @@ def months_from(moment: datetime, count: int) -> list[Month]:
 def kept(engine: Engine) -> list[Month]:
     """The months that are there, oldest first."""
     with engine.connect() as connection:
-        return _kept(connection)
+        return kept_by(connection)
 
 
 def make(engine: Engine, months: Sequence[Month]) -> list[Month]:
@@ -61,7 +61,7 @@ def make(engine: Engine, months: Sequence[Month]) -> list[Month]:
     for month in months:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            if month in _kept(connection):
+            if month in kept_by(connection):
                 continue
             _make(connection, month)
             made.append(month)
@@ -100,7 +100,8 @@ def drop_before(engine: Engine, moment: datetime) -> list[Month]:
     return dropped
 
 
-def _kept(connection: Connection) -> list[Month]:
+def kept_by(connection: Connection) -> list[Month]:
+    """The same on a connection that is there already."""
     names = connection.execute(
         text(
             "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
