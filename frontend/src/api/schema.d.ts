@@ -117,7 +117,7 @@ export interface paths {
         };
         /**
          * Providers
-         * @description The ways to sign in.
+         * @description The ways to sign in that are open here; a page leads people to `url`, where there is one.
          */
         get: operations["getSignInProviders"];
         put?: never;
@@ -140,6 +140,51 @@ export interface paths {
          * @description What a page must know before anybody signs in.
          */
         get: operations["getMeta"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the first administrator
+         * @description Make the administrator `admin` and sign in, with the one-time code that the start or the deploy printed.
+         *
+         *     Open while `setup_open` in `GET /meta` is true; afterwards 409.
+         */
+        post: operations["setUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/github/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finish a sign-in with GitHub
+         * @description Make a session of the ticket that the step before has put into a cookie; it is of one use, for a minute.
+         *
+         *     Outcomes: `pending` (an administrator must approve), `disabled`, `not_allowed`, `queue_full` (too many wait),
+         *     `expired` (no ticket, an old or a used one).
+         */
+        get: operations["finishGithubSignIn"];
         put?: never;
         post?: never;
         delete?: never;
@@ -669,6 +714,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum requests up
+         * @description A histogram and sums of the requests that the filters leave; a member's own.
+         *
+         *     Buckets are as wide as the period asks for: 72 at most. Without `from` the period begins with the log.
+         */
+        get: operations["summarizeLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export requests
+         * @description All requests that the filters leave, newest first, as CSV; a member's own.
+         *
+         *     The first line names the columns. Cells that a spreadsheet program would compute begin with an apostrophe. On
+         *     AWS Lambda, whose answers have a greatest length, the answer is 202 with a job, whose result is the file.
+         */
+        get: operations["exportLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/logs/{log_id}": {
         parameters: {
             query?: never;
@@ -681,6 +771,47 @@ export interface paths {
          * @description One request with its attempts; a member's own.
          */
         get: operations["getLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List conversations
+         * @description Conversations that have a request which the filters leave, by the newest such request; each with the sums of
+         *     all its requests. A member's own.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a conversation
+         * @description A conversation with its sub-agents as a tree. Members see the part that their own keys asked for.
+         */
+        get: operations["getSession"];
         put?: never;
         post?: never;
         delete?: never;
@@ -884,10 +1015,208 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prices/rerate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Price requests anew
+         * @description Computes what requests of a period cost by the prices in force, which must have been valid then.
+         *
+         *     Requests without a price stay unpriced, and a cost that no price makes any more is kept. Each changed request
+         *     names the new version. With `dry_run` it only says what would change. Many requests are a job (202).
+         */
+        post: operations["rerate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stats/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the figures of a period
+         * @description Requests, tokens, cost, latency of the last 24 hours or another period; a member's own.
+         *
+         *     Token counts (`count_tokens`) are not in it. It includes what ended a moment ago.
+         */
+        get: operations["getStatsSummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stats/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a number over time
+         * @description Cost, tokens, requests, errors or latency by hour, day or month; a member's own.
+         *
+         *     Days and months are those of the zone, also where its clocks change. Empty ones are 0.
+         */
+        get: operations["getStatsSeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stats/breakdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how a number is made up
+         * @description Cost, tokens, requests, errors or latency by key, user, model, platform, credential; a member's own.
+         */
+        get: operations["getStatsBreakdown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/github": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in with GitHub
+         * @description Open this address in a browser: it leads to GitHub, back here, and to `next`, a path of this installation.
+         *
+         *     Where nobody can sign in, it ends on `/login?outcome=…` of the pages, as the other steps do.
+         */
+        get: operations["startGithubSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/github/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from GitHub
+         * @description GitHub sends browsers here, with a code or an error.
+         *
+         *     Outcomes: `denied` (on GitHub), `state` (begun in another browser, or too long ago), `expired` (the code is old
+         *     or used), `rate_limited`, `github_away`, `github_refused` (the OAuth application is not set up rightly),
+         *     `github_off` (none is).
+         */
+        get: operations["receiveGithubSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AgentView
+         * @description A sub-agent: what it asked for itself, and the agents that it started.
+         * @example {
+         *       "children": [],
+         *       "duration_ms": 2551418,
+         *       "first_at": "2026-11-24T09:30:00.000Z",
+         *       "id": "a5f3c1",
+         *       "last_at": "2026-11-24T10:12:31.418Z",
+         *       "models": [
+         *         "claude-haiku-4-5",
+         *         "claude-opus-4-5"
+         *       ],
+         *       "platforms": [
+         *         "anthropic"
+         *       ],
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       }
+         *     }
+         */
+        AgentView: {
+            /**
+             * First At
+             * @description When its first request began
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When its last request ended
+             */
+            last_at: string;
+            /**
+             * Duration Ms
+             * @description Between the two, with what lay between requests
+             */
+            duration_ms: number;
+            /** Models */
+            models: string[];
+            /** Platforms */
+            platforms: string[];
+            sums: components["schemas"]["SumsView"];
+            /**
+             * Id
+             * @description As the client says it
+             */
+            id: string;
+            /** Children */
+            children: components["schemas"]["AgentView"][];
+        };
         /**
          * AlertSettings
          * @description When webhooks tell of spend.
@@ -1001,16 +1330,12 @@ export interface components {
              * Before
              * @description Members as they were; of a change only those that differ
              */
-            before: {
-                [key: string]: unknown;
-            } | null;
+            before: components["schemas"]["ObjectMembers"] | null;
             /**
              * After
              * @description Members as they became; secrets are shown as `(hidden)`
              */
-            after: {
-                [key: string]: unknown;
-            } | null;
+            after: components["schemas"]["ObjectMembers"] | null;
             /**
              * Client Ip
              * @description The address it was done from; null for the router itself
@@ -1065,16 +1390,12 @@ export interface components {
              *       "rpm": 60
              *     }
              */
-            limits?: {
-                [key: string]: unknown;
-            } | null;
+            limits?: components["schemas"]["LimitSet"] | null;
             /**
              * Mapping
              * @description The mapping of all of them, as of a single key
              */
-            mapping?: {
-                [key: string]: unknown;
-            } | null;
+            mapping?: components["schemas"]["ModelMapping"] | null;
             /**
              * Expires At
              * @description When all of them end; null: never
@@ -1144,6 +1465,90 @@ export interface components {
             ended: boolean;
         };
         /**
+         * BreakdownRow
+         * @description The number of one group, or of one pair of groups.
+         */
+        BreakdownRow: {
+            /**
+             * Groups
+             * @description One for each of `group_by`; empty for `other`
+             */
+            groups: components["schemas"]["GroupView"][];
+            /**
+             * Other
+             * @description Whether these are all groups that are not among the largest
+             */
+            other: boolean;
+            measure: components["schemas"]["Measure"];
+            /**
+             * Share
+             * @description Of the total, from 0 to 1; null for latency
+             * @example 0.25
+             */
+            share: number | null;
+            /** @description With `compare`: in the period before */
+            previous: components["schemas"]["Measure"] | null;
+        };
+        /**
+         * BreakdownView
+         * @description How a number is made up.
+         */
+        BreakdownView: {
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "cost" | "tokens" | "requests" | "errors" | "latency";
+            /** Group By */
+            group_by: ("key" | "user" | "model" | "platform" | "credential")[];
+            /** Tz */
+            tz: string;
+            period: components["schemas"]["PeriodView"];
+            /**
+             * Rows
+             * @description The largest first, then `other`
+             */
+            rows: components["schemas"]["BreakdownRow"][];
+            total: components["schemas"]["Measure"];
+            /** @description With `compare` */
+            previous_period: components["schemas"]["PeriodView"] | null;
+            /** @description With `compare` */
+            previous_total: components["schemas"]["Measure"] | null;
+        };
+        /**
+         * BucketView
+         * @description One bar of a histogram.
+         * @example {
+         *       "at": "2026-11-24T09:00:00.000Z",
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       }
+         *     }
+         */
+        BucketView: {
+            /**
+             * At
+             * @description Where it begins
+             */
+            at: string;
+            sums: components["schemas"]["SumsView"];
+        };
+        /**
          * CaptureView
          * @description What was captured of a request.
          * @example {
@@ -1193,6 +1598,30 @@ export interface components {
             legs: components["schemas"]["LegView"][];
         };
         /**
+         * CostParts
+         * @description USD, by what it was paid for.
+         */
+        CostParts: {
+            /**
+             * Total
+             * @example 12.5
+             */
+            total: string;
+            /** Input */
+            input: string;
+            /** Output */
+            output: string;
+            /** Cache Read */
+            cache_read: string;
+            /** Cache Write */
+            cache_write: string;
+            /**
+             * Other
+             * @description Web searches, and what vendors bill in one sum
+             */
+            other: string;
+        };
+        /**
          * CostView
          * @description What a request cost; amounts are decimal strings.
          */
@@ -1222,14 +1651,24 @@ export interface components {
             price_version: string;
         };
         /**
+         * CredentialAuth
+         * @description The secret of a credential, write only. `auth` of its platform in `GET /api/v1/platforms` is its schema.
+         * @example {
+         *       "api_key": "sk-ant-…"
+         *     }
+         */
+        CredentialAuth: {
+            [key: string]: unknown;
+        };
+        /**
          * CredentialChanges
          * @description Members of a credential; those left out stay as they are.
          */
         CredentialChanges: {
             /** Name */
-            name?: string | null;
+            name?: string;
             /** Enabled */
-            enabled?: boolean | null;
+            enabled?: boolean;
             /**
              * Base Url
              * @description Without /v1
@@ -1243,23 +1682,19 @@ export interface components {
              *       "api_key": "sk-ant-…"
              *     }
              */
-            auth?: {
-                [key: string]: unknown;
-            } | null;
+            auth?: components["schemas"]["CredentialAuth"] | null;
             /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            options?: components["schemas"]["CredentialOptions"];
             /**
              * Priority
              * @description Higher ones are used first
              */
-            priority?: number | null;
+            priority?: number;
             /**
              * Weight
              * @description Share among those of one priority
              */
-            weight?: number | null;
+            weight?: number;
             /**
              * Max Concurrency
              * @description Requests under way at once, over all processes of the router; null: no bound
@@ -1279,7 +1714,7 @@ export interface components {
             /** Name */
             name: string;
             /** Enabled */
-            enabled?: boolean | null;
+            enabled?: boolean;
             /**
              * Base Url
              * @description Without /v1
@@ -1289,27 +1724,20 @@ export interface components {
             /**
              * Auth
              * @description Write only
-             * @example {
-             *       "api_key": "sk-ant-…"
-             *     }
              */
-            auth: {
-                [key: string]: unknown;
-            };
+            auth: components["schemas"]["CredentialAuth"];
             /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            options?: components["schemas"]["CredentialOptions"];
             /**
              * Priority
              * @description Higher ones are used first
              */
-            priority?: number | null;
+            priority?: number;
             /**
              * Weight
              * @description Share among those of one priority
              */
-            weight?: number | null;
+            weight?: number;
             /**
              * Max Concurrency
              * @description Requests under way at once, over all processes of the router; null: no bound
@@ -1325,6 +1753,16 @@ export interface components {
              * @example anthropic
              */
             platform: string;
+        };
+        /**
+         * CredentialOptions
+         * @description Options of a credential. `options` of its platform in `GET /api/v1/platforms` is their schema.
+         * @example {
+         *       "region": "us-east-1"
+         *     }
+         */
+        CredentialOptions: {
+            [key: string]: unknown;
         };
         /**
          * CredentialState
@@ -1357,9 +1795,7 @@ export interface components {
             /** Base Url */
             base_url: string | null;
             /** Options */
-            options: {
-                [key: string]: unknown;
-            };
+            options: components["schemas"]["CredentialOptions"];
             /** Priority */
             priority: number;
             /** Weight */
@@ -1446,6 +1882,26 @@ export interface components {
             message: string;
         };
         /**
+         * ForecastView
+         * @description A calendar month of the zone: what it cost until now, and will cost if it goes on as in the last seven days.
+         */
+        ForecastView: {
+            /** From */
+            from: string;
+            /** To */
+            to: string;
+            /**
+             * Spent
+             * @description USD
+             */
+            spent: string;
+            /**
+             * Expected
+             * @description USD
+             */
+            expected: string;
+        };
+        /**
          * GithubAccount
          * @description The account on GitHub that a user signs in with.
          */
@@ -1499,6 +1955,22 @@ export interface components {
              * @default true
              */
             approval: boolean;
+        };
+        /**
+         * GroupView
+         * @description A key, a user, a model, a platform or a credential.
+         */
+        GroupView: {
+            /**
+             * Id
+             * @description Its id or name; null: requests without any, such as those without a good key
+             */
+            id: string | null;
+            /**
+             * Name
+             * @description What it is called now; null where it is gone
+             */
+            name: string | null;
         };
         /**
          * HalfHour
@@ -1609,18 +2081,29 @@ export interface components {
             ended_at: string | null;
         };
         /**
+         * JsonSchema
+         * @description A JSON schema.
+         * @example {
+         *       "properties": {},
+         *       "type": "object"
+         *     }
+         */
+        JsonSchema: {
+            [key: string]: unknown;
+        };
+        /**
          * KeyChanges
          * @description Members of a key; those left out stay as they are.
          */
         KeyChanges: {
             /** Name */
-            name?: string | null;
+            name?: string;
             /** Enabled */
-            enabled?: boolean | null;
+            enabled?: boolean;
             /** Expires At */
             expires_at?: string | null;
             /** Tags */
-            tags?: string[] | null;
+            tags?: string[];
             /**
              * Mapping
              * @description Slots (opus, sonnet, haiku, …), `rules` and `default`, each a chain of targets. A slot left out asks Anthropic for the model as it is named; an empty chain refuses it.
@@ -1633,9 +2116,7 @@ export interface components {
              *       ]
              *     }
              */
-            mapping?: {
-                [key: string]: unknown;
-            } | null;
+            mapping?: components["schemas"]["ModelMapping"] | null;
             /**
              * Limits
              * @description `rpm`, `tpm`, `concurrency`, `queue_s` (seconds to wait for a place), `spend` in USD by window (5h, day, week, month, total) and `on_spend` (reject or warn); each is optional, null lifts all
@@ -1648,25 +2129,24 @@ export interface components {
              *       }
              *     }
              */
-            limits?: {
-                [key: string]: unknown;
-            } | null;
+            limits?: components["schemas"]["LimitSet"] | null;
             /** Allowed Models */
-            allowed_models?: string[] | null;
+            allowed_models?: string[];
             /** Allowed Clients */
-            allowed_clients?: string[] | null;
+            allowed_clients?: string[];
             /**
              * Allowed Ips
              * @example [
              *       "10.0.0.0/8"
              *     ]
              */
-            allowed_ips?: string[] | null;
+            allowed_ips?: string[];
             /**
              * Capture
              * @description Of which requests headers and bodies are kept: of none, of those that fail, of all
+             * @enum {string}
              */
-            capture?: ("none" | "errors" | "all") | null;
+            capture?: "none" | "errors" | "all";
             /** Note */
             note?: string | null;
         };
@@ -1678,11 +2158,11 @@ export interface components {
             /** Name */
             name: string;
             /** Enabled */
-            enabled?: boolean | null;
+            enabled?: boolean;
             /** Expires At */
             expires_at?: string | null;
             /** Tags */
-            tags?: string[] | null;
+            tags?: string[];
             /**
              * Mapping
              * @description Slots (opus, sonnet, haiku, …), `rules` and `default`, each a chain of targets. A slot left out asks Anthropic for the model as it is named; an empty chain refuses it.
@@ -1695,9 +2175,7 @@ export interface components {
              *       ]
              *     }
              */
-            mapping?: {
-                [key: string]: unknown;
-            } | null;
+            mapping?: components["schemas"]["ModelMapping"] | null;
             /**
              * Limits
              * @description `rpm`, `tpm`, `concurrency`, `queue_s` (seconds to wait for a place), `spend` in USD by window (5h, day, week, month, total) and `on_spend` (reject or warn); each is optional, null lifts all
@@ -1710,25 +2188,24 @@ export interface components {
              *       }
              *     }
              */
-            limits?: {
-                [key: string]: unknown;
-            } | null;
+            limits?: components["schemas"]["LimitSet"] | null;
             /** Allowed Models */
-            allowed_models?: string[] | null;
+            allowed_models?: string[];
             /** Allowed Clients */
-            allowed_clients?: string[] | null;
+            allowed_clients?: string[];
             /**
              * Allowed Ips
              * @example [
              *       "10.0.0.0/8"
              *     ]
              */
-            allowed_ips?: string[] | null;
+            allowed_ips?: string[];
             /**
              * Capture
              * @description Of which requests headers and bodies are kept: of none, of those that fail, of all
+             * @enum {string}
              */
-            capture?: ("none" | "errors" | "all") | null;
+            capture?: "none" | "errors" | "all";
             /** Note */
             note?: string | null;
             /** Owner Id */
@@ -1877,13 +2354,9 @@ export interface components {
             /** Tags */
             tags: string[];
             /** Mapping */
-            mapping: {
-                [key: string]: unknown;
-            };
+            mapping: components["schemas"]["ModelMapping"];
             /** Limits */
-            limits: {
-                [key: string]: unknown;
-            };
+            limits: components["schemas"]["LimitSet"];
             /** Allowed Models */
             allowed_models: string[];
             /** Allowed Clients */
@@ -1915,6 +2388,23 @@ export interface components {
             last_used_at: string | null;
             /** Deleted At */
             deleted_at: string | null;
+        };
+        /**
+         * LatencyView
+         * @description How long requests took that reached a platform, in milliseconds; percentiles are estimated from a histogram.
+         */
+        LatencyView: {
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** Mean Ms */
+            mean_ms: number | null;
+            /**
+             * Ttft Mean Ms
+             * @description Until the first token
+             */
+            ttft_mean_ms: number | null;
         };
         /**
          * LegView
@@ -1960,6 +2450,43 @@ export interface components {
              */
             headers: components["schemas"]["HeaderView"][];
             body: components["schemas"]["BodyView"];
+        };
+        /**
+         * LimitSet
+         * @description Limits; without a member there is no such limit.
+         */
+        LimitSet: {
+            /**
+             * Rpm
+             * @description Requests of the last 60 s
+             * @example 60
+             */
+            rpm?: number | null;
+            /**
+             * Tpm
+             * @description Tokens of the last 60 s
+             * @example 200000
+             */
+            tpm?: number | null;
+            /**
+             * Concurrency
+             * @description Requests at a time
+             * @example 5
+             */
+            concurrency?: number | null;
+            /**
+             * Queue S
+             * @description Seconds a request waits for a place
+             * @example 10
+             */
+            queue_s?: number | null;
+            /** @description USD by window */
+            spend?: components["schemas"]["SpendLimits"] | null;
+            /**
+             * On Spend
+             * @description Whether a used-up window refuses requests or is only noted
+             */
+            on_spend?: ("reject" | "warn") | null;
         };
         /**
          * LogView
@@ -2041,6 +2568,51 @@ export interface components {
             username: string;
             /** Password */
             password: string;
+        };
+        /**
+         * MappingRule
+         * @description Where names of a pattern lead; rules go before slots.
+         */
+        MappingRule: {
+            /**
+             * Match
+             * @description A shell-style pattern for the whole name
+             * @example claude-3-*
+             */
+            match: string;
+            /**
+             * Targets
+             * @description Tried in this order; an empty list refuses the model
+             */
+            targets: components["schemas"]["MappingTarget"][];
+        };
+        /**
+         * MappingTarget
+         * @description Where a request may go.
+         */
+        MappingTarget: {
+            /**
+             * Platform
+             * @description The platform's id
+             * @example anthropic
+             */
+            platform: string;
+            /**
+             * Model
+             * @description The model's name there
+             * @example claude-opus-5-5
+             */
+            model: string;
+            /**
+             * Credential Id
+             * @description Only this credential of the platform
+             */
+            credential_id?: string | null;
+            /**
+             * Effort
+             * @description How much the model shall think, whatever the client asks for
+             */
+            effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
         };
         /**
          * MappingWarning
@@ -2184,9 +2756,7 @@ export interface components {
              * Limits
              * @description What all keys of this user together may use
              */
-            limits: {
-                [key: string]: unknown;
-            };
+            limits: components["schemas"]["LimitSet"];
             /**
              * Keys
              * @description How many keys this user has, deleted ones left out
@@ -2215,6 +2785,26 @@ export interface components {
             csrf_token: string;
         };
         /**
+         * Measure
+         * @description One number and what it is made of.
+         */
+        Measure: {
+            /**
+             * Value
+             * @description cost: USD as a decimal text; tokens, requests, errors: how many; latency: the milliseconds that 95 % of the requests did not exceed, null without requests
+             * @example 12.5
+             */
+            value: string | number | null;
+            /**
+             * Parts
+             * @description tokens: `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, and of output `reasoning`; requests: `ok`, `errors`, `aborted`, `limited`; errors: `requests` and `rate`, from 0 to 1; latency: `p50_ms`, `mean_ms`, `ttft_mean_ms`; cost: none
+             * @example {}
+             */
+            parts: {
+                [key: string]: number | string | null;
+            };
+        };
+        /**
          * MemberSettings
          * @description What members may do for themselves.
          */
@@ -2240,9 +2830,7 @@ export interface components {
              * Mapping
              * @description The mapping of every key that a member makes; null: the member's own choice
              */
-            mapping?: {
-                [key: string]: unknown;
-            } | null;
+            mapping?: components["schemas"]["ModelMapping"] | null;
             /**
              * Limits
              * @description Limits of a new member over all own keys; `spend` in USD by window (5h, day, week, month, total)
@@ -2253,9 +2841,7 @@ export interface components {
              *       }
              *     }
              */
-            limits: {
-                [key: string]: unknown;
-            };
+            limits: components["schemas"]["LimitSet"];
         };
         /**
          * MetaView
@@ -2272,6 +2858,41 @@ export interface components {
             setup_open: boolean;
             /** Time Zone */
             time_zone: string;
+        };
+        /**
+         * ModelMapping
+         * @description Where the names lead that clients ask for. A further member is the slot of another model family.
+         *
+         *     A slot left out is that of the settings' `default_mapping`; an empty list refuses its models.
+         */
+        ModelMapping: {
+            /**
+             * Opus
+             * @description Names with `opus` in them
+             */
+            opus?: components["schemas"]["MappingTarget"][] | null;
+            /**
+             * Sonnet
+             * @description Names with `sonnet` in them
+             */
+            sonnet?: components["schemas"]["MappingTarget"][] | null;
+            /**
+             * Haiku
+             * @description Names with `haiku` in them
+             */
+            haiku?: components["schemas"]["MappingTarget"][] | null;
+            /**
+             * Rules
+             * @description Looked at first, top to bottom
+             */
+            rules?: components["schemas"]["MappingRule"][] | null;
+            /**
+             * Default
+             * @description For every other name; null: `anthropic`, under the name that was asked for
+             */
+            default?: components["schemas"]["MappingTarget"][] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * MonthView
@@ -2319,13 +2940,9 @@ export interface components {
             /** Tags */
             tags: string[];
             /** Mapping */
-            mapping: {
-                [key: string]: unknown;
-            };
+            mapping: components["schemas"]["ModelMapping"];
             /** Limits */
-            limits: {
-                [key: string]: unknown;
-            };
+            limits: components["schemas"]["LimitSet"];
             /** Allowed Models */
             allowed_models: string[];
             /** Allowed Clients */
@@ -2362,6 +2979,16 @@ export interface components {
              * @example sk-ccr-…
              */
             key: string;
+        };
+        /**
+         * ObjectMembers
+         * @description Members of an object of the API, as they were or became.
+         * @example {
+         *       "enabled": true
+         *     }
+         */
+        ObjectMembers: {
+            [key: string]: unknown;
         };
         /** Page[AuditView] */
         Page_AuditView_: {
@@ -2433,16 +3060,6 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[SessionView] */
-        Page_SessionView_: {
-            /** Items */
-            items: components["schemas"]["SessionView"][];
-            /**
-             * Next Cursor
-             * @description Give it as `cursor` for the next part; null at the end
-             */
-            next_cursor: string | null;
-        };
         /** Page[UserView] */
         Page_UserView_: {
             /** Items */
@@ -2465,6 +3082,27 @@ export interface components {
              * @description Twelve characters or more; it ends all other sessions
              */
             new: string;
+        };
+        /**
+         * PeriodView
+         * @description The hours that were summed.
+         */
+        PeriodView: {
+            /**
+             * From
+             * @description The first moment
+             */
+            from: string;
+            /**
+             * To
+             * @description The first moment that no longer counts
+             */
+            to: string;
+            /**
+             * Exact
+             * @description False where a border had to be moved to a full hour: sums are kept by hours of UTC, and some zones' days begin between two of them
+             */
+            exact: boolean;
         };
         /**
          * PlatformModel
@@ -2498,16 +3136,12 @@ export interface components {
              * Auth
              * @description JSON schema of a credential's `auth`
              */
-            auth: {
-                [key: string]: unknown;
-            };
+            auth: components["schemas"]["JsonSchema"];
             /**
              * Options
              * @description JSON schema of a credential's `options`
              */
-            options: {
-                [key: string]: unknown;
-            };
+            options: components["schemas"]["JsonSchema"];
             /**
              * Base Url
              * @description The platform's own address; null where it cannot be changed
@@ -2792,11 +3426,20 @@ export interface components {
         ProviderView: {
             /**
              * Id
-             * @example password
+             * @example github
              */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @example GitHub
+             */
             name: string;
+            /**
+             * Url
+             * @description Where it begins, with `next` for the path to end on; null: `POST /api/v1/auth/login`
+             * @example /api/v1/auth/github
+             */
+            url: string | null;
         };
         /**
          * QuotaView
@@ -2914,6 +3557,232 @@ export interface components {
             cache_write_1h: string | null;
         };
         /**
+         * RerateInput
+         * @description Which requests are priced anew.
+         * @example {
+         *       "dry_run": true,
+         *       "from": "2026-11-01T00:00:00Z",
+         *       "to": "2026-12-01T00:00:00Z"
+         *     }
+         */
+        RerateInput: {
+            /**
+             * From
+             * Format: date-time
+             * @description Not before this moment
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             * @description Before this moment
+             */
+            to: string;
+            /**
+             * Key Id
+             * @description Only of this key
+             */
+            key_id?: string | null;
+            /**
+             * Platform
+             * @description Only those this platform has answered
+             */
+            platform?: string | null;
+            /**
+             * Model
+             * @description Only this model, as the platform was asked for it
+             */
+            model?: string | null;
+            /**
+             * Only Unpriced
+             * @description Only requests that have no cost yet
+             * @default false
+             */
+            only_unpriced: boolean;
+            /**
+             * Own
+             * @description With `dry_run`: what if these own prices held instead of those in force
+             */
+            own?: components["schemas"]["PriceInput"][] | null;
+            /**
+             * Dry Run
+             * @description Only say what would change
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * RerateKeyLine
+         * @description The requests of one key.
+         */
+        RerateKeyLine: {
+            /**
+             * Rows
+             * @description Requests that were looked at
+             */
+            rows: number;
+            /**
+             * Changed
+             * @description Their cost is another one now
+             */
+            changed: number;
+            /**
+             * Newly Priced
+             * @description They were unpriced and have a cost now
+             */
+            newly_priced: number;
+            /**
+             * Still Unpriced
+             * @description There is no price for them
+             */
+            still_unpriced: number;
+            /**
+             * Kept
+             * @description They keep a cost that no price makes: their vendor named it, or the price is gone
+             */
+            kept: number;
+            /**
+             * Before
+             * @description USD, all together
+             * @example 12.5
+             */
+            before: string;
+            /**
+             * After
+             * @description USD, all together
+             * @example 11.25
+             */
+            after: string;
+            /**
+             * Difference
+             * @description USD
+             * @example -1.25
+             */
+            difference: string;
+            /** @description null: without a key */
+            key: components["schemas"]["Named"] | null;
+        };
+        /**
+         * RerateLine
+         * @description What became of some requests, or would.
+         */
+        RerateLine: {
+            /**
+             * Rows
+             * @description Requests that were looked at
+             */
+            rows: number;
+            /**
+             * Changed
+             * @description Their cost is another one now
+             */
+            changed: number;
+            /**
+             * Newly Priced
+             * @description They were unpriced and have a cost now
+             */
+            newly_priced: number;
+            /**
+             * Still Unpriced
+             * @description There is no price for them
+             */
+            still_unpriced: number;
+            /**
+             * Kept
+             * @description They keep a cost that no price makes: their vendor named it, or the price is gone
+             */
+            kept: number;
+            /**
+             * Before
+             * @description USD, all together
+             * @example 12.5
+             */
+            before: string;
+            /**
+             * After
+             * @description USD, all together
+             * @example 11.25
+             */
+            after: string;
+            /**
+             * Difference
+             * @description USD
+             * @example -1.25
+             */
+            difference: string;
+        };
+        /**
+         * RerateModelLine
+         * @description The requests of one model on one platform.
+         */
+        RerateModelLine: {
+            /**
+             * Rows
+             * @description Requests that were looked at
+             */
+            rows: number;
+            /**
+             * Changed
+             * @description Their cost is another one now
+             */
+            changed: number;
+            /**
+             * Newly Priced
+             * @description They were unpriced and have a cost now
+             */
+            newly_priced: number;
+            /**
+             * Still Unpriced
+             * @description There is no price for them
+             */
+            still_unpriced: number;
+            /**
+             * Kept
+             * @description They keep a cost that no price makes: their vendor named it, or the price is gone
+             */
+            kept: number;
+            /**
+             * Before
+             * @description USD, all together
+             * @example 12.5
+             */
+            before: string;
+            /**
+             * After
+             * @description USD, all together
+             * @example 11.25
+             */
+            after: string;
+            /**
+             * Difference
+             * @description USD
+             * @example -1.25
+             */
+            difference: string;
+            /** Platform */
+            platform: string | null;
+            /** Model */
+            model: string | null;
+        };
+        /**
+         * RerateView
+         * @description What pricing anew has changed, or would; the largest differences come first.
+         */
+        RerateView: {
+            /** Dry Run */
+            dry_run: boolean;
+            /**
+             * Version
+             * @description The version of the prices
+             */
+            version: string;
+            total: components["schemas"]["RerateLine"];
+            /** Keys */
+            keys: components["schemas"]["RerateKeyLine"][];
+            /** Models */
+            models: components["schemas"]["RerateModelLine"][];
+        };
+        /**
          * ResolveInput
          * @description A model's name, and the mapping to look it up in: that of a key, or one that is given. Neither: the default.
          */
@@ -2926,9 +3795,7 @@ export interface components {
             /** Key Id */
             key_id?: string | null;
             /** Mapping */
-            mapping?: {
-                [key: string]: unknown;
-            } | null;
+            mapping?: components["schemas"]["ModelMapping"] | null;
         };
         /**
          * ResolvedView
@@ -2984,41 +3851,286 @@ export interface components {
             grace_s: number;
         };
         /**
-         * SessionView
-         * @description A place where somebody is signed in.
+         * SeriesBefore
+         * @description All requests of the period before.
          */
-        SessionView: {
+        SeriesBefore: {
+            period: components["schemas"]["PeriodView"];
+            /** Starts */
+            starts: string[];
+            total: components["schemas"]["Measure"];
+            /** Points */
+            points: components["schemas"]["Measure"][];
+        };
+        /**
+         * SeriesGroup
+         * @description The numbers of one group over time.
+         */
+        SeriesGroup: {
+            /** @description null: all requests, or with `other` all that are in no other group */
+            group: components["schemas"]["GroupView"] | null;
+            /**
+             * Other
+             * @description Whether these are all groups that are not among the largest
+             */
+            other: boolean;
+            total: components["schemas"]["Measure"];
+            /**
+             * Points
+             * @description One for each of `starts`; 0 where there was nothing
+             */
+            points: components["schemas"]["Measure"][];
+        };
+        /**
+         * SeriesView
+         * @description Numbers over time.
+         * @example {
+         *       "bucket": "day",
+         *       "groups": [
+         *         {
+         *           "group": {
+         *             "id": "claude-opus-5-5",
+         *             "name": "claude-opus-5-5"
+         *           },
+         *           "other": false,
+         *           "points": [
+         *             {
+         *               "parts": {},
+         *               "value": "1.25"
+         *             },
+         *             {
+         *               "parts": {},
+         *               "value": "2.5"
+         *             }
+         *           ],
+         *           "total": {
+         *             "parts": {},
+         *             "value": "3.75"
+         *           }
+         *         }
+         *       ],
+         *       "metric": "cost",
+         *       "period": {
+         *         "exact": true,
+         *         "from": "2026-11-01T23:00:00.000Z",
+         *         "to": "2026-11-03T23:00:00.000Z"
+         *       },
+         *       "starts": [
+         *         "2026-11-01T23:00:00.000Z",
+         *         "2026-11-02T23:00:00.000Z"
+         *       ],
+         *       "total": {
+         *         "parts": {},
+         *         "value": "3.75"
+         *       },
+         *       "tz": "Europe/Berlin"
+         *     }
+         */
+        SeriesView: {
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "cost" | "tokens" | "requests" | "errors" | "latency";
+            /**
+             * Bucket
+             * @enum {string}
+             */
+            bucket: "hour" | "day" | "month";
+            /**
+             * Tz
+             * @description The zone whose days and months these are
+             * @example Europe/Berlin
+             */
+            tz: string;
+            period: components["schemas"]["PeriodView"];
+            /**
+             * Starts
+             * @description When each bucket begins
+             */
+            starts: string[];
+            /**
+             * Groups
+             * @description The largest first, then `other`
+             */
+            groups: components["schemas"]["SeriesGroup"][];
+            total: components["schemas"]["Measure"];
+            /** @description With `compare` */
+            previous: components["schemas"]["SeriesBefore"] | null;
+        };
+        /**
+         * SessionTreeView
+         * @description A conversation with its sub-agents, as they started each other.
+         * @example {
+         *       "agents": 1,
+         *       "children": [
+         *         {
+         *           "children": [],
+         *           "duration_ms": 2551418,
+         *           "first_at": "2026-11-24T09:30:00.000Z",
+         *           "id": "a5f3c1",
+         *           "last_at": "2026-11-24T10:12:31.418Z",
+         *           "models": [
+         *             "claude-haiku-4-5",
+         *             "claude-opus-4-5"
+         *           ],
+         *           "platforms": [
+         *             "anthropic"
+         *           ],
+         *           "sums": {
+         *             "aborted": 5,
+         *             "cost": "14.2071",
+         *             "errors": 6,
+         *             "limited": 3,
+         *             "ok": 398,
+         *             "requests": 412,
+         *             "unpriced": 0,
+         *             "usage": {
+         *               "cache_read_tokens": 9120455,
+         *               "cache_write_1h_tokens": 0,
+         *               "cache_write_5m_tokens": 402118,
+         *               "input_tokens": 48211,
+         *               "output_tokens": 210933,
+         *               "reasoning_tokens": 31002,
+         *               "web_searches": 2
+         *             }
+         *           }
+         *         }
+         *       ],
+         *       "client": "claude-cli/2.1.330 (external, cli)",
+         *       "duration_ms": 2551418,
+         *       "first_at": "2026-11-24T09:30:00.000Z",
+         *       "id": "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "laptop"
+         *       },
+         *       "last_at": "2026-11-24T10:12:31.418Z",
+         *       "main": {
+         *         "duration_ms": 2551418,
+         *         "first_at": "2026-11-24T09:30:00.000Z",
+         *         "last_at": "2026-11-24T10:12:31.418Z",
+         *         "models": [
+         *           "claude-haiku-4-5",
+         *           "claude-opus-4-5"
+         *         ],
+         *         "platforms": [
+         *           "anthropic"
+         *         ],
+         *         "sums": {
+         *           "aborted": 5,
+         *           "cost": "14.2071",
+         *           "errors": 6,
+         *           "limited": 3,
+         *           "ok": 398,
+         *           "requests": 412,
+         *           "unpriced": 0,
+         *           "usage": {
+         *             "cache_read_tokens": 9120455,
+         *             "cache_write_1h_tokens": 0,
+         *             "cache_write_5m_tokens": 402118,
+         *             "input_tokens": 48211,
+         *             "output_tokens": 210933,
+         *             "reasoning_tokens": 31002,
+         *             "web_searches": 2
+         *           }
+         *         }
+         *       },
+         *       "models": [
+         *         "claude-haiku-4-5",
+         *         "claude-opus-4-5"
+         *       ],
+         *       "platforms": [
+         *         "anthropic"
+         *       ],
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       },
+         *       "user": {
+         *         "id": "019a0000-0000-7000-8000-000000000002",
+         *         "login": "alice"
+         *       }
+         *     }
+         */
+        SessionTreeView: {
+            /**
+             * First At
+             * @description When its first request began
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When its last request ended
+             */
+            last_at: string;
+            /**
+             * Duration Ms
+             * @description Between the two, with what lay between requests
+             */
+            duration_ms: number;
+            /** Models */
+            models: string[];
+            /** Platforms */
+            platforms: string[];
+            sums: components["schemas"]["SumsView"];
             /**
              * Id
-             * @description UUIDv7
+             * @description As the client says it; for Claude Code a UUID
              */
             id: string;
+            key: components["schemas"]["Named"] | null;
+            user: components["schemas"]["UserRef"] | null;
+            /** Client */
+            client: string | null;
             /**
-             * Created At
-             * @description When it was opened
+             * Agents
+             * @description How many sub-agents took part
              */
-            created_at: string;
+            agents: number;
+            /** @description What the conversation asked for itself, without its sub-agents */
+            main: components["schemas"]["StretchView"] | null;
             /**
-             * Expires At
-             * @description When it ends by itself
+             * Children
+             * @description Sub-agents that it started, or whose parent is not known; 500 at most
              */
-            expires_at: string;
+            children: components["schemas"]["AgentView"][];
+        };
+        /**
+         * SetUpInput
+         * @description The first administrator.
+         * @example {
+         *       "code": "7QX4M-2BZKA-PLC6D-W5RTE",
+         *       "password": "twelve or more"
+         *     }
+         */
+        SetUpInput: {
             /**
-             * User Agent
-             * @description The program, as it names itself
+             * Code
+             * @description The one-time code that the start or the deploy printed
              */
-            user_agent: string | null;
+            code: string;
             /**
-             * Client Ip
-             * @description The address it was opened from
-             * @example 203.0.113.7
+             * Password
+             * @description Twelve characters or more
              */
-            client_ip: string | null;
-            /**
-             * Current
-             * @description Whether this call is part of it
-             */
-            current: boolean;
+            password: string;
+            /** Name */
+            name?: string | null;
         };
         /**
          * SettingsChanges
@@ -3035,9 +4147,7 @@ export interface components {
              * Default Mapping
              * @description Where slots lead that a key's mapping leaves open; same shape as a key's `mapping`
              */
-            default_mapping?: {
-                [key: string]: unknown;
-            } | null;
+            default_mapping?: components["schemas"]["ModelMapping"] | null;
             github?: components["schemas"]["GithubSettings"] | null;
             members?: components["schemas"]["MemberSettings"] | null;
             retention?: components["schemas"]["RetentionSettings"] | null;
@@ -3064,9 +4174,7 @@ export interface components {
              * Default Mapping
              * @description Where slots lead that a key's mapping leaves open
              */
-            default_mapping: {
-                [key: string]: unknown;
-            };
+            default_mapping: components["schemas"]["ModelMapping"];
             github: components["schemas"]["GithubSettings"];
             members: components["schemas"]["MemberSettings"];
             retention: components["schemas"]["RetentionSettings"];
@@ -3087,6 +4195,170 @@ export interface components {
              * @description What the environment decides
              */
             environment: components["schemas"]["EnvironmentSetting"][];
+        };
+        /**
+         * SpendLimits
+         * @description USD by window, as decimal strings; windows begin in UTC.
+         * @example {
+         *       "day": "10.00",
+         *       "month": "100"
+         *     }
+         */
+        SpendLimits: {
+            /**
+             * 5H
+             * @description In blocks of five hours
+             * @example 2.50
+             */
+            "5h"?: string | null;
+            /**
+             * Day
+             * @description In a calendar day
+             * @example 10.00
+             */
+            day?: string | null;
+            /**
+             * Week
+             * @description In a week from Monday
+             * @example 40.00
+             */
+            week?: string | null;
+            /**
+             * Month
+             * @description In a calendar month
+             * @example 100.00
+             */
+            month?: string | null;
+            /**
+             * Total
+             * @description For ever
+             * @example 1000.00
+             */
+            total?: string | null;
+        };
+        /**
+         * StretchView
+         * @description A part of a conversation.
+         */
+        StretchView: {
+            /**
+             * First At
+             * @description When its first request began
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When its last request ended
+             */
+            last_at: string;
+            /**
+             * Duration Ms
+             * @description Between the two, with what lay between requests
+             */
+            duration_ms: number;
+            /** Models */
+            models: string[];
+            /** Platforms */
+            platforms: string[];
+            sums: components["schemas"]["SumsView"];
+        };
+        /**
+         * SummaryFigures
+         * @description The figures of a period.
+         */
+        SummaryFigures: {
+            period: components["schemas"]["PeriodView"];
+            /** Requests */
+            requests: number;
+            /** Ok */
+            ok: number;
+            /** Errors */
+            errors: number;
+            /**
+             * Aborted
+             * @description The client left
+             */
+            aborted: number;
+            /**
+             * Limited
+             * @description Refused because of a limit
+             */
+            limited: number;
+            /**
+             * Success Rate
+             * @description Of those that ended by themselves, the part that was answered
+             */
+            success_rate: number | null;
+            tokens: components["schemas"]["TokenParts"];
+            /**
+             * Cache Hit Rate
+             * @description The part of all prompts' tokens that was read from caches
+             */
+            cache_hit_rate: number | null;
+            /** Web Searches */
+            web_searches: number;
+            cost: components["schemas"]["CostParts"];
+            /**
+             * Cache Savings
+             * @description USD that tokens read from caches would have cost more as input
+             */
+            cache_savings: string;
+            latency: components["schemas"]["LatencyView"];
+        };
+        /**
+         * SumsView
+         * @description What requests come to. Token counts (`count_tokens`) are no requests here, unless they were asked for by kind.
+         * @example {
+         *       "aborted": 5,
+         *       "cost": "14.2071",
+         *       "errors": 6,
+         *       "limited": 3,
+         *       "ok": 398,
+         *       "requests": 412,
+         *       "unpriced": 0,
+         *       "usage": {
+         *         "cache_read_tokens": 9120455,
+         *         "cache_write_1h_tokens": 0,
+         *         "cache_write_5m_tokens": 402118,
+         *         "input_tokens": 48211,
+         *         "output_tokens": 210933,
+         *         "reasoning_tokens": 31002,
+         *         "web_searches": 2
+         *       }
+         *     }
+         */
+        SumsView: {
+            /**
+             * Requests
+             * @description How many have ended; the next four say how
+             */
+            requests: number;
+            /** Ok */
+            ok: number;
+            /** Errors */
+            errors: number;
+            /**
+             * Aborted
+             * @description The client left
+             */
+            aborted: number;
+            /**
+             * Limited
+             * @description Refused by a limit
+             */
+            limited: number;
+            usage: components["schemas"]["UsageView"];
+            /**
+             * Cost
+             * @description USD, of those that have a price
+             * @example 14.2071
+             */
+            cost: string;
+            /**
+             * Unpriced
+             * @description How many used a model without a price: they are not in `cost`
+             */
+            unpriced: number;
         };
         /**
          * SyncInput
@@ -3182,6 +4454,29 @@ export interface components {
             generation_ms: number | null;
         };
         /**
+         * TokenParts
+         * @description Tokens by price class.
+         */
+        TokenParts: {
+            /** Total */
+            total: number;
+            /** Input */
+            input: number;
+            /** Output */
+            output: number;
+            /** Cache Read */
+            cache_read: number;
+            /** Cache Write 5M */
+            cache_write_5m: number;
+            /** Cache Write 1H */
+            cache_write_1h: number;
+            /**
+             * Reasoning
+             * @description Part of output
+             */
+            reasoning: number;
+        };
+        /**
          * TokenView
          * @description What a sign-in gives.
          */
@@ -3200,6 +4495,18 @@ export interface components {
              */
             expires_in: number;
             user: components["schemas"]["MeView"];
+        };
+        /**
+         * UnpricedModel
+         * @description A model that answered without having a price: what it costs is in no sum.
+         */
+        UnpricedModel: {
+            /** Platform */
+            platform: string | null;
+            /** Model */
+            model: string | null;
+            /** Requests */
+            requests: number;
         };
         /**
          * UsageView
@@ -3246,13 +4553,15 @@ export interface components {
             /**
              * Role
              * @description `admin` may do everything, `member` sees and manages what is own
+             * @enum {string}
              */
-            role?: ("admin" | "member") | null;
+            role?: "admin" | "member";
             /**
              * Status
              * @description `active` lets a pending user in; `disabled` ends all sessions at once and stops all keys
+             * @enum {string}
              */
-            status?: ("active" | "pending" | "disabled") | null;
+            status?: "active" | "pending" | "disabled";
             /**
              * Limits
              * @description Over all keys of this user together: `rpm`, `tpm`, `concurrency`, `queue_s`, `spend` in USD by window and `on_spend`, as a key has them; null lifts all
@@ -3262,9 +4571,7 @@ export interface components {
              *       }
              *     }
              */
-            limits?: {
-                [key: string]: unknown;
-            } | null;
+            limits?: components["schemas"]["LimitSet"] | null;
             /**
              * Password
              * @description Write only; ends all sessions. Null: no sign-in by password
@@ -3315,9 +4622,7 @@ export interface components {
              *       }
              *     }
              */
-            limits?: {
-                [key: string]: unknown;
-            } | null;
+            limits?: components["schemas"]["LimitSet"] | null;
             /**
              * Password
              * @description Write only. Without one nobody signs in as this user, who can still own keys
@@ -3430,9 +4735,7 @@ export interface components {
              * Limits
              * @description What all keys of this user together may use
              */
-            limits: {
-                [key: string]: unknown;
-            };
+            limits: components["schemas"]["LimitSet"];
             /**
              * Keys
              * @description How many keys this user has, deleted ones left out
@@ -3449,6 +4752,277 @@ export interface components {
             last_seen_at: string | null;
             /** Deleted At */
             deleted_at: string | null;
+        };
+        /**
+         * SessionView
+         * @description A conversation: the requests that carry one session id. Key, user and client are those of its newest request.
+         * @example {
+         *       "agents": 1,
+         *       "client": "claude-cli/2.1.330 (external, cli)",
+         *       "duration_ms": 2551418,
+         *       "first_at": "2026-11-24T09:30:00.000Z",
+         *       "id": "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "laptop"
+         *       },
+         *       "last_at": "2026-11-24T10:12:31.418Z",
+         *       "models": [
+         *         "claude-haiku-4-5",
+         *         "claude-opus-4-5"
+         *       ],
+         *       "platforms": [
+         *         "anthropic"
+         *       ],
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       },
+         *       "user": {
+         *         "id": "019a0000-0000-7000-8000-000000000002",
+         *         "login": "alice"
+         *       }
+         *     }
+         */
+        ccrouter__admin__log_schemas__SessionView: {
+            /**
+             * First At
+             * @description When its first request began
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When its last request ended
+             */
+            last_at: string;
+            /**
+             * Duration Ms
+             * @description Between the two, with what lay between requests
+             */
+            duration_ms: number;
+            /** Models */
+            models: string[];
+            /** Platforms */
+            platforms: string[];
+            sums: components["schemas"]["SumsView"];
+            /**
+             * Id
+             * @description As the client says it; for Claude Code a UUID
+             */
+            id: string;
+            key: components["schemas"]["Named"] | null;
+            user: components["schemas"]["UserRef"] | null;
+            /** Client */
+            client: string | null;
+            /**
+             * Agents
+             * @description How many sub-agents took part
+             */
+            agents: number;
+        };
+        /**
+         * SummaryView
+         * @description Sums and a histogram of the log.
+         * @example {
+         *       "bucket_s": 3600,
+         *       "buckets": [
+         *         {
+         *           "at": "2026-11-24T09:00:00.000Z",
+         *           "sums": {
+         *             "aborted": 5,
+         *             "cost": "14.2071",
+         *             "errors": 6,
+         *             "limited": 3,
+         *             "ok": 398,
+         *             "requests": 412,
+         *             "unpriced": 0,
+         *             "usage": {
+         *               "cache_read_tokens": 9120455,
+         *               "cache_write_1h_tokens": 0,
+         *               "cache_write_5m_tokens": 402118,
+         *               "input_tokens": 48211,
+         *               "output_tokens": 210933,
+         *               "reasoning_tokens": 31002,
+         *               "web_searches": 2
+         *             }
+         *           }
+         *         }
+         *       ],
+         *       "complete": true,
+         *       "counted_from": "2026-11-24T00:00:00.000Z",
+         *       "from": "2026-11-24T00:00:00.000Z",
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       },
+         *       "to": "2026-11-25T00:00:00.000Z"
+         *     }
+         */
+        ccrouter__admin__log_schemas__SummaryView: {
+            /** From */
+            from: string;
+            /** To */
+            to: string;
+            /**
+             * Bucket S
+             * @description Width of a bucket in seconds; buckets begin at multiples of it in UTC
+             */
+            bucket_s: number;
+            /**
+             * Complete
+             * @description False: there were too many rows, and older ones were not counted
+             */
+            complete: boolean;
+            /**
+             * Counted From
+             * @description From when on rows were counted
+             */
+            counted_from: string;
+            sums: components["schemas"]["SumsView"];
+            /**
+             * Buckets
+             * @description Oldest first; without gaps
+             */
+            buckets: components["schemas"]["BucketView"][];
+        };
+        /** Page[SessionView] */
+        ccrouter__admin__schemas__Page_SessionView___1: {
+            /** Items */
+            items: components["schemas"]["ccrouter__admin__user_schemas__SessionView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /** Page[SessionView] */
+        ccrouter__admin__schemas__Page_SessionView___2: {
+            /** Items */
+            items: components["schemas"]["ccrouter__admin__log_schemas__SessionView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * SummaryView
+         * @description The figures of a period, and what an administrator should see to.
+         */
+        ccrouter__admin__stat_schemas__SummaryView: {
+            period: components["schemas"]["PeriodView"];
+            /** Requests */
+            requests: number;
+            /** Ok */
+            ok: number;
+            /** Errors */
+            errors: number;
+            /**
+             * Aborted
+             * @description The client left
+             */
+            aborted: number;
+            /**
+             * Limited
+             * @description Refused because of a limit
+             */
+            limited: number;
+            /**
+             * Success Rate
+             * @description Of those that ended by themselves, the part that was answered
+             */
+            success_rate: number | null;
+            tokens: components["schemas"]["TokenParts"];
+            /**
+             * Cache Hit Rate
+             * @description The part of all prompts' tokens that was read from caches
+             */
+            cache_hit_rate: number | null;
+            /** Web Searches */
+            web_searches: number;
+            cost: components["schemas"]["CostParts"];
+            /**
+             * Cache Savings
+             * @description USD that tokens read from caches would have cost more as input
+             */
+            cache_savings: string;
+            latency: components["schemas"]["LatencyView"];
+            /** Tz */
+            tz: string;
+            /**
+             * Unpriced
+             * @description Models without a price in this period, most requests first
+             */
+            unpriced: components["schemas"]["UnpricedModel"][];
+            /** @description With `compare`: those of the period before */
+            previous: components["schemas"]["SummaryFigures"] | null;
+            /** @description With `forecast` */
+            forecast: components["schemas"]["ForecastView"] | null;
+        };
+        /**
+         * SessionView
+         * @description A place where somebody is signed in.
+         */
+        ccrouter__admin__user_schemas__SessionView: {
+            /**
+             * Id
+             * @description UUIDv7
+             */
+            id: string;
+            /**
+             * Created At
+             * @description When it was opened
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description When it ends by itself
+             */
+            expires_at: string;
+            /**
+             * User Agent
+             * @description The program, as it names itself
+             */
+            user_agent: string | null;
+            /**
+             * Client Ip
+             * @description The address it was opened from
+             * @example 203.0.113.7
+             */
+            client_ip: string | null;
+            /**
+             * Current
+             * @description Whether this call is part of it
+             */
+            current: boolean;
         };
     };
     responses: never;
@@ -3600,7 +5174,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SessionView_"];
+                    "application/json": components["schemas"]["ccrouter__admin__schemas__Page_SessionView___1"];
                 };
             };
             /** @description An error */
@@ -3692,6 +5266,68 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MetaView"];
                 };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    setUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetUpInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    finishGithubSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To `next`, signed in by cookie, or to the sign-in page with `outcome` */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description An error */
             default: {
@@ -4781,9 +6417,9 @@ export interface operations {
                 cursor?: string | null;
                 /** @description How many at most */
                 limit?: number;
-                /** @description Begun not before this moment */
+                /** @description Not before this moment */
                 from?: string | null;
-                /** @description Begun before this moment */
+                /** @description Before this moment */
                 to?: string | null;
                 /** @description Id of the API key; give it repeatedly for any of several */
                 key_id?: string[] | null;
@@ -4839,6 +6475,142 @@ export interface operations {
             };
         };
     };
+    summarizeLogs: {
+        parameters: {
+            query?: {
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description Id of the API key; give it repeatedly for any of several */
+                key_id?: string[] | null;
+                /** @description Id of the key's owner; for members every id but their own finds nothing; give it repeatedly for any of several */
+                user_id?: string[] | null;
+                /** @description The platform that was asked last; give it repeatedly for any of several */
+                platform?: string[] | null;
+                /** @description The model that was asked last, as that platform names it; give it repeatedly for any of several */
+                model?: string[] | null;
+                /** @description Id of the credential that was used last; for administrators; give it repeatedly for any of several */
+                credential_id?: string[] | null;
+                /** @description How the request ended, or that it is under way; give it repeatedly for any of several */
+                status?: ("running" | "ok" | "error" | "aborted" | "limited")[] | null;
+                /** @description What was asked for; give it repeatedly for any of several */
+                kind?: ("messages" | "count_tokens" | "test")[] | null;
+                /** @description Id of the conversation; give it repeatedly for any of several */
+                session_id?: string[] | null;
+                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                q?: string | null;
+                /** @description USD */
+                min_cost?: number | string | null;
+                /** @description From arrival to the last byte */
+                min_duration_ms?: number | null;
+                /** @description Whether the answer was asked for as a stream */
+                stream?: boolean | null;
+                /** @description Whether it took more than one attempt */
+                retried?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ccrouter__admin__log_schemas__SummaryView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    exportLogs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Whether the file begins with a byte order mark, without which spreadsheet programs do not read it as UTF-8;
+                 *     programs of your own may prefer it without
+                 */
+                bom?: boolean;
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description Id of the API key; give it repeatedly for any of several */
+                key_id?: string[] | null;
+                /** @description Id of the key's owner; for members every id but their own finds nothing; give it repeatedly for any of several */
+                user_id?: string[] | null;
+                /** @description The platform that was asked last; give it repeatedly for any of several */
+                platform?: string[] | null;
+                /** @description The model that was asked last, as that platform names it; give it repeatedly for any of several */
+                model?: string[] | null;
+                /** @description Id of the credential that was used last; for administrators; give it repeatedly for any of several */
+                credential_id?: string[] | null;
+                /** @description How the request ended, or that it is under way; give it repeatedly for any of several */
+                status?: ("running" | "ok" | "error" | "aborted" | "limited")[] | null;
+                /** @description What was asked for; give it repeatedly for any of several */
+                kind?: ("messages" | "count_tokens" | "test")[] | null;
+                /** @description Id of the conversation; give it repeatedly for any of several */
+                session_id?: string[] | null;
+                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                q?: string | null;
+                /** @description USD */
+                min_cost?: number | string | null;
+                /** @description From arrival to the last byte */
+                min_duration_ms?: number | null;
+                /** @description Whether the answer was asked for as a stream */
+                stream?: boolean | null;
+                /** @description Whether it took more than one attempt */
+                retried?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The job that makes the file */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getLog: {
         parameters: {
             query?: never;
@@ -4857,6 +6629,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description Id of the API key; give it repeatedly for any of several */
+                key_id?: string[] | null;
+                /** @description Id of the key's owner; for members every id but their own finds nothing; give it repeatedly for any of several */
+                user_id?: string[] | null;
+                /** @description The platform that was asked last; give it repeatedly for any of several */
+                platform?: string[] | null;
+                /** @description The model that was asked last, as that platform names it; give it repeatedly for any of several */
+                model?: string[] | null;
+                /** @description Id of the credential that was used last; for administrators; give it repeatedly for any of several */
+                credential_id?: string[] | null;
+                /** @description How the request ended, or that it is under way; give it repeatedly for any of several */
+                status?: ("running" | "ok" | "error" | "aborted" | "limited")[] | null;
+                /** @description What was asked for; give it repeatedly for any of several */
+                kind?: ("messages" | "count_tokens" | "test")[] | null;
+                /** @description Id of the conversation; give it repeatedly for any of several */
+                session_id?: string[] | null;
+                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                q?: string | null;
+                /** @description USD */
+                min_cost?: number | string | null;
+                /** @description From arrival to the last byte */
+                min_duration_ms?: number | null;
+                /** @description Whether the answer was asked for as a stream */
+                stream?: boolean | null;
+                /** @description Whether it took more than one attempt */
+                retried?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ccrouter__admin__schemas__Page_SessionView___2"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTreeView"];
                 };
             };
             /** @description An error */
@@ -5246,6 +7115,268 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SyncView"];
                 };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    rerate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerateInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerateView"] | components["schemas"]["JobView"];
+                };
+            };
+            /** @description It takes longer: the job's file holds the report */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getStatsSummary: {
+        parameters: {
+            query?: {
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description IANA name of the zone whose days and months these are; left out: that of the settings */
+                tz?: string | null;
+                /** @description Also the period just before: as many months, days or hours */
+                compare?: "previous" | null;
+                /** @description Also what this month will cost */
+                forecast?: boolean;
+                /** @description Only of this key */
+                key_id?: string | null;
+                /** @description Only of this user */
+                user_id?: string | null;
+                /** @description Only this model */
+                model?: string | null;
+                /** @description Only this platform */
+                platform?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ccrouter__admin__stat_schemas__SummaryView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getStatsSeries: {
+        parameters: {
+            query?: {
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description What is counted */
+                metric?: "cost" | "tokens" | "requests" | "errors" | "latency";
+                /** @description A line for each of the largest */
+                group_by?: ("key" | "user" | "model" | "platform" | "credential") | null;
+                /** @description By length of the period where it is left out */
+                bucket?: ("hour" | "day" | "month") | null;
+                /** @description IANA name of the zone whose days and months these are; left out: that of the settings */
+                tz?: string | null;
+                /** @description Also the period just before: as many months, days or hours */
+                compare?: "previous" | null;
+                /** @description How many groups; the others are one together */
+                top?: number;
+                /** @description Only of this key */
+                key_id?: string | null;
+                /** @description Only of this user */
+                user_id?: string | null;
+                /** @description Only this model */
+                model?: string | null;
+                /** @description Only this platform */
+                platform?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getStatsBreakdown: {
+        parameters: {
+            query?: {
+                /** @description Not before this moment */
+                from?: string | null;
+                /** @description Before this moment */
+                to?: string | null;
+                /** @description What is counted */
+                metric?: "cost" | "tokens" | "requests" | "errors" | "latency";
+                /** @description One, or two for each pair of them */
+                group_by?: ("key" | "user" | "model" | "platform" | "credential")[];
+                /** @description IANA name of the zone whose days and months these are; left out: that of the settings */
+                tz?: string | null;
+                /** @description Also the period just before: as many months, days or hours */
+                compare?: "previous" | null;
+                /** @description How many rows; the others are one together */
+                limit?: number;
+                /** @description Only of this key */
+                key_id?: string | null;
+                /** @description Only of this user */
+                user_id?: string | null;
+                /** @description Only this model */
+                model?: string | null;
+                /** @description Only this platform */
+                platform?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakdownView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    startGithubSignIn: {
+        parameters: {
+            query?: {
+                next?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To GitHub */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    receiveGithubSignIn: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the next step, or to the sign-in page with `outcome` */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description An error */
             default: {

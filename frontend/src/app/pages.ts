@@ -1,4 +1,14 @@
-import { History, KeyRound, ListTree, Plug, Settings, Users, type LucideIcon } from 'lucide-react';
+import {
+  ChartColumn,
+  History,
+  KeyRound,
+  LayoutDashboard,
+  ListTree,
+  Plug,
+  Settings,
+  Users,
+  type LucideIcon,
+} from 'lucide-react';
 import type { Key } from '../i18n';
 
 export interface PageEntry {
@@ -15,8 +25,10 @@ export interface PageEntry {
 
 /** Every page that the navigation, the palette and the shortcuts know. */
 export const PAGES: PageEntry[] = [
+  { path: '/', icon: LayoutDashboard, admin: 'nav.overview', member: 'nav.home', letter: 'o' },
   { path: '/keys', icon: KeyRound, admin: 'nav.keys', member: 'nav.my_keys', letter: 'k' },
   { path: '/logs', icon: ListTree, admin: 'nav.logs', member: 'nav.my_logs', letter: 'l' },
+  { path: '/usage', icon: ChartColumn, admin: 'nav.usage', member: 'nav.my_usage', letter: 'u' },
   { path: '/platforms', icon: Plug, admin: 'nav.platforms', member: null, letter: 'p', group: true },
   { path: '/users', icon: Users, admin: 'nav.users', member: null, group: true },
   { path: '/audit', icon: History, admin: 'nav.audit', member: null },

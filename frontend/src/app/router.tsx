@@ -1,11 +1,4 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  redirect,
-} from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet } from '@tanstack/react-router';
 import { readLogFilters } from '../features/logs/filters';
 import { BrokenPage, MissingPage } from './Broken';
 import { Shell } from './Shell';
@@ -25,12 +18,22 @@ const login = createRoute({
 /** Everything behind the sign-in. */
 const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
 
+const words = (search: Record<string, unknown>, ...names: string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap((name) => (search[name] ? [[name, String(search[name])]] : [])));
+
 const home = createRoute({
   getParentRoute: () => shell,
   path: '/',
-  beforeLoad: () => {
-    throw redirect({ to: '/keys', replace: true });
-  },
+  validateSearch: (search: Record<string, unknown>): { range?: string } => words(search, 'range'),
+  component: lazyRouteComponent(() => import('../features/overview/OverviewPage')),
+});
+
+const usage = createRoute({
+  getParentRoute: () => shell,
+  path: '/usage',
+  validateSearch: (search: Record<string, unknown>): { range?: string; metric?: string; group?: string; by?: string } =>
+    words(search, 'range', 'metric', 'group', 'by'),
+  component: lazyRouteComponent(() => import('../features/usage/UsagePage')),
 });
 
 const keys = createRoute({
@@ -76,7 +79,7 @@ const settings = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs, platforms, users, audit, settings])]),
+  routeTree: root.addChildren([login, shell.addChildren([home, keys, logs, usage, platforms, users, audit, settings])]),
   defaultPreload: 'intent',
   scrollRestoration: true,
   // Search values are plain words in the address: ?status=error, not ?status="error".

@@ -13,7 +13,7 @@ import { ErrorTab } from './ErrorTab';
 import type { LogFilters } from './filters';
 import { speedOf } from './numbers';
 import { RouteTab } from './RouteTab';
-import { StatusBadge } from './StatusBadge';
+import { StatusBadge } from '../status/StatusBadge';
 import { Timeline } from './Timeline';
 
 interface Props {

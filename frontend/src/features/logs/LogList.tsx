@@ -7,7 +7,7 @@ import { duration, exact, moment, percent, shortMoment, tokens } from '../../lib
 import { useShortcuts } from '../../lib/keys';
 import { CostText } from './CostText';
 import { inputOf } from './numbers';
-import { StatusBadge } from './StatusBadge';
+import { StatusBadge } from '../status/StatusBadge';
 
 const ROW = 40;
 const NEAR_END = 10;

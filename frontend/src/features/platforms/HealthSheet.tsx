@@ -6,7 +6,7 @@ import { moment } from '../../lib/format';
 import { wordsOf } from '../../lib/problems';
 import { Badge, Failure, Meter, Sheet, Skeleton } from '../../ui';
 import { HealthStrip } from './HealthStrip';
-import { healthQuery } from './queries';
+import { healthQuery } from '../status/credentials';
 import { StateBadge } from './StateBadge';
 
 export function HealthSheet({ shown, onClose }: { shown: Credential; onClose: () => void }) {

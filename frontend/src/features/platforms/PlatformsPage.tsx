@@ -23,7 +23,7 @@ import {
 import { CredentialDialog } from './CredentialDialog';
 import { HealthSheet } from './HealthSheet';
 import { HealthStrip } from './HealthStrip';
-import { credentialsQuery, healthQuery } from './queries';
+import { credentialsQuery, healthQuery } from '../status/credentials';
 import { StateBadge } from './StateBadge';
 import { TestDialog } from './TestDialog';
 

@@ -5,5 +5,6 @@ import { logs } from './logs';
 import { people } from './people';
 import { platforms } from './platforms';
 import { signIn } from './sign_in';
+import { usage } from './usage';
 
-export const zhCN: Catalogue = { ...common, ...signIn, ...keys, ...logs, ...platforms, ...people };
+export const zhCN: Catalogue = { ...common, ...signIn, ...keys, ...logs, ...platforms, ...people, ...usage };
