@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 from tests.ui.conftest import AXE, Pages
 
-PAGES = ("/keys", "/logs", "/platforms", "/users", "/audit", "/settings")
+PAGES = ("/", "/usage", "/keys", "/logs", "/platforms", "/users", "/audit", "/settings")
 
 
 def axe_violations(page: Page) -> list[str]:

@@ -157,7 +157,7 @@ export function StackedBars({ title, labels, series, format }: Props) {
           <table className="w-full">
             <thead>
               <tr className="text-left">
-                <td />
+                <td aria-hidden />
                 {series.map(({ id, name }) => (
                   <th key={id} scope="col" className="px-2 py-1 text-right font-medium">
                     {name}

@@ -21,7 +21,7 @@ test('English texts hold no Chinese, except the name of the language itself', ()
 
 test('Chinese texts are Chinese, except words of the product and of shells', () => {
   const same = Object.entries(zhCN).filter(([, text]) => !/\p{Script=Han}/u.test(text));
-  const words = /^(Claude Code Router|EN|curl|bash \/ zsh|PowerShell|settings\.json|\{.*\}|[\s\S]*tok\/s|Token|API)$/;
+  const words = /^(Claude Code Router|EN|curl|bash \/ zsh|PowerShell|settings\.json|\{.*\}|[\s\S]*tok\/s|Token|API|–)$/;
   expect(same.filter(([, text]) => !words.test(text))).toEqual([]);
 });
 

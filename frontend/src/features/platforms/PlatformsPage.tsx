@@ -46,7 +46,8 @@ export default function PlatformsPage() {
         title: t('platforms.said.failed', { name: credential.name }),
         description: wordsOf(error, t),
       }),
-    onSettled: () => client.invalidateQueries({ queryKey: ['credentials'] }),
+    // The list alone: the health of one that is gone is no longer there to ask for.
+    onSettled: () => client.invalidateQueries({ queryKey: credentialsQuery.queryKey }),
   };
   const enable = useMutation({
     ...done,

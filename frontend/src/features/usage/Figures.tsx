@@ -40,7 +40,7 @@ function Figure({ label, value, title, change, worse = null, shape, link }: Figu
         {change && <Icon className="size-3.5" aria-hidden />}
         {change ? t('kpi.change', { change }) : '\u00a0'}
       </dd>
-      {link}
+      {link && <dd>{link}</dd>}
     </div>
   );
 }
