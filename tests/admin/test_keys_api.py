@@ -1,5 +1,7 @@
 """API keys over the admin API: what can be set, what is refused, who sees what."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ from tests.admin.site import Site, assert_problem
 from tests.app.asking import ask
 
 from ccrouter.clock import rfc3339, utc_now
+from ccrouter.ids import uuid7
 from ccrouter.storage.users import User
 
 KEYS = "/api/v1/api-keys"
@@ -224,19 +227,113 @@ def test_a_key_that_is_not_there(api: httpx2.Client, key_id: str) -> None:
 
 
 def test_a_member_sees_the_own_keys_only(api: httpx2.Client, member: User, member_api: httpx2.Client) -> None:
-    """Others' are not there; making and changing is the administrator's."""
+    """Others' are not there, to read and to change."""
     mine, others = make(api, owner_id=member.id), make(api)
     assert mine["owner"] == {"id": member.id, "login": member.login, "name": None}
     assert [item["id"] for item in member_api.get(KEYS).json()["items"]] == [mine["id"]]
     assert member_api.get(f"{KEYS}/{mine['id']}").status_code == 200
-    assert_problem(member_api.get(f"{KEYS}/{others['id']}"), 404, "not_found")
+    foreign = f"{KEYS}/{others['id']}"
     for answer in (
-        member_api.post(KEYS, json={"name": "k"}),
-        member_api.patch(f"{KEYS}/{mine['id']}", json={"enabled": False}),
-        member_api.delete(f"{KEYS}/{mine['id']}"),
-        member_api.post(f"{KEYS}/{mine['id']}/rotate"),
+        member_api.get(foreign),
+        member_api.patch(foreign, json={"enabled": False}),
+        member_api.delete(foreign),
+        member_api.post(f"{foreign}/rotate"),
+        member_api.post(f"{foreign}/test"),
+        member_api.post(f"{foreign}/restore"),
+        member_api.post(f"{foreign}/purge"),
     ):
-        assert_problem(answer, 403, "forbidden")
+        assert_problem(answer, 404, "not_found")
+    batch = {"ids": [mine["id"], others["id"]], "enabled": False}
+    assert_problem(member_api.post(f"{KEYS}/batch", json=batch), 422, "invalid", "ids[1]")
+    assert api.get(foreign).json()["enabled"]
+
+
+def test_a_member_manages_own_keys(site: Site, member: User, member_api: httpx2.Client) -> None:
+    """From the first to the last step, each in the audit log."""
+    made = member_api.post(KEYS, json={"name": "mine"})
+    assert (made.status_code, made.json()["owner"]["id"]) == (201, member.id)
+    url = made.headers["location"]
+    assert member_api.patch(url, json={"note": "x"}).json()["note"] == "x"
+    assert member_api.post(f"{url}/rotate").json()["key"] != made.json()["key"]
+    batch = {"ids": [made.json()["id"]], "limits": {"rpm": 9}, "mapping": {"opus": []}}
+    changed = member_api.post(f"{KEYS}/batch", json=batch).json()["items"][0]
+    assert (changed["result"], changed["key"]["limits"]["rpm"]) == ("changed", 9)
+    assert member_api.delete(url).status_code == 204
+    assert member_api.post(f"{url}/restore").json()["deleted_at"] is None
+    assert (member_api.delete(url).status_code, member_api.post(f"{url}/purge").status_code) == (204, 204)
+    with site.client_of("admin") as api:
+        entries = api.get("/api/v1/audit", params={"actor": member.id, "kind": "key"}).json()["items"]
+    assert [entry["action"] for entry in entries[::-1]] == [
+        "key.create", "key.change", "key.rotate", "key.change", "key.delete", "key.restore", "key.delete", "key.purge",
+    ]  # fmt: skip
+
+
+def test_a_member_makes_keys_for_nobody_else(api: httpx2.Client, member: User, member_api: httpx2.Client) -> None:
+    """Whether or not there is such a user; the own id may be named."""
+    for owner_id in (api.get("/api/v1/auth/me").json()["id"], str(uuid7())):
+        answer = member_api.post(KEYS, json={"name": "k", "owner_id": owner_id})
+        assert_problem(answer, 422, "invalid", "owner_id")
+    assert member_api.post(KEYS, json={"name": "k", "owner_id": member.id}).status_code == 201
+
+
+def test_a_member_is_not_told_which_credentials_there_are(api: httpx2.Client, member_api: httpx2.Client) -> None:
+    """By pinning one: the answer is the same for one that is there and for one that is not."""
+    known = api.get("/api/v1/credentials").json()["items"][0]
+    own = member_api.post(KEYS, json={"name": "k"}).json()
+    for credential_id in (known["id"], str(uuid7())):
+        mapping = {"opus": [{"platform": known["platform"], "model": "m", "credential_id": credential_id}]}
+        for answer in (
+            member_api.post(KEYS, json={"name": "k", "mapping": mapping}),
+            member_api.patch(f"{KEYS}/{own['id']}", json={"mapping": mapping}),
+            member_api.post(f"{KEYS}/batch", json={"ids": [own["id"]], "mapping": mapping}),
+        ):
+            document = assert_problem(answer, 422, "invalid", "mapping.opus[0].credential_id")
+            assert document["errors"][0]["code"] == "not_yours"
+
+
+@pytest.fixture
+def rules(api: httpx2.Client) -> Iterator[Callable[..., None]]:
+    """Sets the rules for members; they are gone afterwards."""
+
+    def put(**fields: Any) -> None:
+        assert api.put("/api/v1/settings", json={"members": fields}).status_code == 200
+
+    yield put
+    assert api.put("/api/v1/settings", json={"members": None}).status_code == 200
+
+
+def test_members_make_as_many_keys_as_the_rules_allow(
+    api: httpx2.Client, member: User, member_api: httpx2.Client, rules: Callable[..., None]
+) -> None:
+    """Also of those that come at the same moment; a deleted one makes room and does not come back without it."""
+    rules(max_keys=3)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda number: member_api.post(KEYS, json={"name": f"k{number}"}), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 201, 409, 409, 409]
+    gone = next(answer for answer in answers if answer.status_code == 201).headers["location"]
+    assert member_api.delete(gone).status_code == 204
+    assert member_api.post(KEYS, json={"name": "another"}).status_code == 201
+    assert_problem(member_api.post(f"{gone}/restore"), 409, "too_many_keys")
+    # An administrator is not bound, also for a member.
+    assert api.post(f"{gone}/restore").status_code == 200
+    rules(may_create_keys=False)
+    assert_problem(member_api.post(KEYS, json={"name": "k"}), 403, "members_make_no_keys")
+    assert api.post(KEYS, json={"name": "k", "owner_id": member.id}).status_code == 201
+
+
+def test_members_map_as_the_rules_allow(member_api: httpx2.Client, rules: Callable[..., None]) -> None:
+    """To platforms that are allowed, or by the one mapping that is given; no limit above the own one."""
+    rules(allowed_platforms=["sandbox"])
+    foreign = {"opus": [{"platform": "anthropic", "model": "m"}]}
+    refused = member_api.post(KEYS, json={"name": "k", "mapping": foreign})
+    assert_problem(refused, 422, "invalid", "mapping.opus[0].platform")
+    key = member_api.post(KEYS, json={"name": "k"}).json()
+    # Names that no slot takes would go to Anthropic.
+    assert key["mapping"]["default"] == []
+    given = {"default": [{"platform": "sandbox", "model": "sandbox"}]}
+    rules(mapping=given)
+    assert member_api.post(KEYS, json={"name": "k"}).json()["mapping"]["default"][0]["model"] == "sandbox"
+    assert_problem(member_api.patch(f"{KEYS}/{key['id']}", json={"mapping": foreign}), 422, "invalid", "mapping")
 
 
 def test_what_a_key_has_used_this_month(site: Site, api: httpx2.Client) -> None:

@@ -1,5 +1,6 @@
 """Restoring and purging deleted objects, the same for every kind of them."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -17,10 +18,21 @@ from ccrouter.storage.tombstones import Deletable, Standing
 Deleted = Annotated[bool, Query(description="List what was deleted in the last 30 days in place of what is in use")]
 
 
-def restore(needs: Needs, request: Request, what: Deletable, object_id: str) -> None:
-    """Brings a deleted object back. Raises Problem 404, 409 where it is not deleted, 410 where it was purged."""
+def restore(
+    needs: Needs,
+    request: Request,
+    what: Deletable,
+    object_id: str,
+    *,
+    before: Callable[[Connection], None] = lambda _: None,
+) -> None:
+    """Brings a deleted object back. Raises Problem 404, 409 where it is not deleted, 410 where it was purged.
+
+    `before` is asked first, in the same transaction, and may raise too.
+    """
     with needs.engine.begin() as connection:
         name = _deleted(connection, request, what, object_id).name
+        before(connection)
         tombstones.restore(connection, what, object_id)
         note(connection, request, f"{what.kind}.restore", object_id, after={"name": name})
 

@@ -12,6 +12,7 @@ from ccrouter.admin.checks import stored_limits
 from ccrouter.admin.key_fields import mapping_field
 from ccrouter.admin.key_schemas import BatchInput, BatchItem, BatchView, KeyTestAttempt, KeyTestInput, KeyTestView
 from ccrouter.admin.key_views import audited, changeable_key, key_views
+from ccrouter.admin.member_rules import member_fields, read_rules
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import FieldError, Problem
@@ -21,6 +22,7 @@ from ccrouter.gateway import try_key
 from ccrouter.metering.record import CallRecord
 from ccrouter.storage import keys
 from ccrouter.storage.keys import StoredKey
+from ccrouter.storage.users import User
 
 _MOST_TAGS = 50
 
@@ -36,7 +38,7 @@ def key_batch_routes(needs: Needs) -> APIRouter:
         All or nothing: where one key cannot be changed, none is, and the errors name each that stood in the way as
         `ids[n]`.
         """
-        fields = _fields(body)
+        fields = _fields(body, request.state.user)
         results: dict[str, str] = {}
         with needs.engine.begin() as connection:
             held = _held(connection, body.ids, request)
@@ -66,9 +68,13 @@ def key_batch_routes(needs: Needs) -> APIRouter:
         record = await try_key(key, (body or KeyTestInput.model_validate({})).model, needs.outside)
         return _tested(record, key, is_admin=request.state.user.role == ADMIN)
 
-    def _fields(body: BatchInput) -> dict[str, Any]:
+    def _fields(body: BatchInput, user: User) -> dict[str, Any]:
         given = body.model_fields_set
         fields: dict[str, Any] = {}
+        if user.role != ADMIN:
+            ruled: dict[str, Any] = {name: getattr(body, name) for name in ("limits", "mapping") if name in given}
+            ruled = member_fields(read_rules(needs.engine), user, ruled, new=False)
+            body = body.model_copy(update=ruled)
         if body.enabled is not None:
             fields["enabled"] = body.enabled
         if "expires_at" in given:

@@ -6,15 +6,25 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ccrouter.admin.checks import check_mapping, stored_limits
+from ccrouter.admin.member_rules import member_fields, read_rules
 from ccrouter.admin.needs import Needs
+from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import invalid
 from ccrouter.admin.schemas import KeyChanges
 from ccrouter.storage.keys import CHANGEABLE
+from ccrouter.storage.users import User
 
 
-def key_fields(needs: Needs, body: KeyChanges, *, within: Connection | None = None) -> dict[str, Any]:
-    """The columns that a body sets. Raises Problem 422. `within` as for `check_mapping`."""
+def key_fields(
+    needs: Needs, body: KeyChanges, *, by: User | None = None, new: bool = False, within: Connection | None = None
+) -> dict[str, Any]:
+    """The columns that a body sets; a member `by` whom it is sent is bound by the rules for members.
+
+    Raises Problem 422. `within` as for `check_mapping`.
+    """
     fields = {name: value for name, value in body.model_dump(exclude_unset=True).items() if name in CHANGEABLE}
+    if by is not None and by.role != ADMIN:
+        fields = member_fields(read_rules(needs.engine), by, fields, new=new)
     if "limits" in fields:
         fields["limits"] = stored_limits(fields["limits"])
     if "mapping" in fields:

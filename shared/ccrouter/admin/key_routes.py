@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection
 
 from ccrouter.access.keys import new_secret
 from ccrouter.admin.audit_routes import note
@@ -12,6 +13,7 @@ from ccrouter.admin.editing import Cursor, IfMatch, Limit, bad_cursor, changed_m
 from ccrouter.admin.key_fields import key_fields
 from ccrouter.admin.key_schemas import RotateInput
 from ccrouter.admin.key_views import audited, changeable_key, key_view, key_views, visible_key
+from ccrouter.admin.member_rules import check_new_keys, read_rules
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.problems import invalid
@@ -60,13 +62,21 @@ def key_routes(needs: Needs) -> APIRouter:
 
     @routes.post("", operation_id="createKey", summary="Make a key", status_code=201)
     def create_key(body: KeyInput, request: Request, response: Response) -> NewKeyView:
-        """Make a key. The answer holds its secret, this once."""
-        fields = key_fields(needs, body)
-        owner_id = body.owner_id or request.state.user.id
+        """Make a key. The answer holds its secret, this once.
+
+        Members make their own, within what `members` of the settings allows: 403 where they make none, 409 for one too
+        many.
+        """
+        user = request.state.user
+        owner_id = body.owner_id or user.id
+        if user.role != ADMIN and owner_id != user.id:
+            raise invalid("owner_id", "is for administrators to set; leave it out", code="for_administrators")
+        fields = key_fields(needs, body, by=user, new=True)
         if users.by_id(needs.engine, owner_id) is None:
             raise invalid("owner_id", "there is no such user")
         secret = new_secret()
         with needs.engine.begin() as connection:
+            _may_have_one_more(connection, request)
             key = keys.create(connection, owner_id, secret, fields)
             note(connection, request, "key.create", key.id, after=audited(key))
         response.headers["Location"] = f"/api/v1/api-keys/{key.id}"
@@ -82,7 +92,7 @@ def key_routes(needs: Needs) -> APIRouter:
         key_id: str, body: KeyChanges, request: Request, response: Response, if_match: IfMatch = None
     ) -> KeyView:
         """Change a key; in force everywhere within 5 seconds. To disable it also ends its former secret."""
-        fields = key_fields(needs, body)
+        fields = key_fields(needs, body, by=request.state.user)
         with needs.engine.begin() as connection:
             key = changeable_key(connection, key_id, request)
             if not keys.change(connection, key_id, fields, if_updated_at=check_version(if_match, key.updated_at)):
@@ -105,7 +115,7 @@ def key_routes(needs: Needs) -> APIRouter:
     @routes.post("/{key_id}/restore", operation_id="restoreKey", summary="Restore a deleted key")
     def restore_key(key_id: str, request: Request, response: Response) -> KeyView:
         """Bring a deleted key back as it was; its secret works again within 5 seconds. 410 once it has been purged."""
-        restore(needs, request, tombstones.KEYS, key_id)
+        restore(needs, request, tombstones.KEYS, key_id, before=lambda held: _may_have_one_more(held, request))
         return _shown(visible_key(needs.engine, key_id, request), response)
 
     @routes.post("/{key_id}/purge", operation_id="purgeKey", summary="Purge a deleted key", status_code=204)
@@ -136,6 +146,13 @@ def key_routes(needs: Needs) -> APIRouter:
             )
         _forget(former)
         return _with_secret(key, secret, response)
+
+    def _may_have_one_more(connection: Connection, request: Request) -> None:
+        user = request.state.user
+        if user.role != ADMIN:
+            users.hold(connection, user.id)
+            held = users.count_keys(connection, [user.id]).get(user.id, 0)
+            check_new_keys(read_rules(connection), held)
 
     def _forget(key: StoredKey) -> None:
         for digest in key.digests:

@@ -7,7 +7,7 @@ there already stay as they are when a rule becomes stricter.
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ccrouter.access.limits import Limits, LimitsError, read_limits
 from ccrouter.admin.problems import Problem, invalid
@@ -20,9 +20,9 @@ _PASSED_TO = "anthropic"
 """Where a name goes that no slot takes, while `default` is null (`product.md` §4)."""
 
 
-def read_rules(engine: Engine) -> MemberRules:
+def read_rules(place: Engine | Connection) -> MemberRules:
     """The rules in force."""
-    return site_settings.read_topic(engine, MemberRules)
+    return site_settings.read_topic(place, MemberRules)
 
 
 def check_new_keys(rules: MemberRules, held: int, more: int = 1) -> None:

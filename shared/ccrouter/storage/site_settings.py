@@ -93,10 +93,10 @@ def read(place: Engine | Connection) -> SiteSettings:
     return SiteSettings(values, max((row.updated_at for row in rows), default=_NEVER))
 
 
-def read_topic(engine: Engine, kind: type[T]) -> T:
+def read_topic(place: Engine | Connection, kind: type[T]) -> T:
     """One topic."""
     name = next(name for name, known in TOPICS.items() if known is kind)
-    with engine.connect() as connection:
+    with begun(place) as connection:
         stored = connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar_one_or_none()
     return _topic(kind, stored)
 

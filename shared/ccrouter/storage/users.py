@@ -197,9 +197,14 @@ def keys_of(place: Engine | Connection, user_id: str) -> list[str]:
         return [digest for row in found for digest in row if digest is not None]
 
 
-def count_keys(engine: Engine, user_ids: Sequence[str]) -> dict[str, int]:
+def hold(connection: Connection, user_id: str) -> None:
+    """Keeps others who hold the same user waiting until the transaction ends."""
+    connection.execute(select(users.c.id).where(users.c.id == uuid_of(user_id)).with_for_update())
+
+
+def count_keys(place: Engine | Connection, user_ids: Sequence[str]) -> dict[str, int]:
     """How many keys, deleted ones left out, each of these users has."""
-    with engine.connect() as connection:
+    with begun(place) as connection:
         rows = connection.execute(
             select(api_keys.c.owner_id, func.count())
             .where(api_keys.c.owner_id.in_([uuid_of(user_id) for user_id in user_ids]), api_keys.c.deleted_at.is_(None))
