@@ -141,14 +141,19 @@ def test_confused_streams_end_as_faults_of_the_platform(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_confused_refusals_are_refusals(case: str) -> None:
     """With waits of any length and words of any kind."""
-    info = {"reason": "R", "metadata": {"quotaResetTimeStamp": "2026-01-01T00:00:00Z", "quotaResetDelay": "9h"}}
+    info: dict[str, Any] = {
+        "reason": "R",
+        "metadata": {"quotaResetTimeStamp": "2026-01-01T00:00:00Z", "quotaResetDelay": "9h"},
+    }
     rpc = "type.googleapis.com/google.rpc."
-    details = [
+    details: list[Any] = [
         {"@type": f"{rpc}RetryInfo", "retryDelay": "5s"},
         {"@type": f"{rpc}ErrorInfo", **info},
         {"@type": f"{rpc}QuotaFailure", "violations": [{"quotaId": "x"}]},
     ]
-    body = {"error": {"code": 400, "message": "m", "status": "X", "details": details, "type": "t", "param": "p"}}
+    body: dict[str, Any] = {
+        "error": {"code": 400, "message": "m", "status": "X", "details": details, "type": "t", "param": "p"}
+    }
     body |= {"message": "m", "reason": "MONTHLY_REQUEST_COUNT", "__type": "a#b"}
     for number in range(TRIES):
         confusion = Confusion(f"{case} refuses {number}")
