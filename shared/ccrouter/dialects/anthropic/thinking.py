@@ -68,7 +68,8 @@ def _kinds(message: msgspec.Raw | tuple[()], role: str) -> list[str]:
     """The types of a message's blocks; none for one of another role."""
     found = msgspec.json.decode(message) if message else None
     content = found.get("content") if isinstance(found, dict) and found.get("role") == role else None
-    return [str(block.get("type")) for block in content or () if isinstance(block, dict)]
+    blocks = content if isinstance(content, list) else ()
+    return [str(block.get("type")) for block in blocks if isinstance(block, dict)]
 
 
 def _without(messages: bytes, leaves_out: Callable[[ThinkingBlock], bool]) -> bytes:

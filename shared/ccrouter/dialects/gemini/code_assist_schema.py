@@ -167,7 +167,7 @@ def _still_required(node: dict[str, Any]) -> None:
     wanted = node.pop("required", None)
     known = members(node, "properties")
     kept = (
-        [name for name in wanted if name in known and not known[name].get("nullable")]
+        [name for name in wanted if isinstance(name, str) and name in known and not known[name].get("nullable")]
         if isinstance(wanted, list)
         else []
     )

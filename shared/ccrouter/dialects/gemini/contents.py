@@ -124,7 +124,7 @@ class Contents:
             self._thinking(block)
         elif kind == "tool_use":
             self._call(block, at)
-        elif kind in _LEFT_OUT or (isinstance(kind, str) and kind.endswith("_tool_result")):
+        elif isinstance(kind, str) and (kind in _LEFT_OUT or kind.endswith("_tool_result")):
             self.warnings.append(f"{at}: {kind} dropped")
         else:
             raise unsupported(at, kind, self._manner)

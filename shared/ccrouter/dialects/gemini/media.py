@@ -101,7 +101,7 @@ class MediaParts:
         return _inline(found.media_type, base64.b64encode(found.data).decode())
 
     def _check(self, media_type: Any, where: str, admitted: frozenset[str], noun: str) -> None:
-        if media_type not in admitted:
+        if not isinstance(media_type, str) or media_type not in admitted:
             raise InvalidRequest(
                 f"{where}: the platform {self._manner.platform} does not take {media_type} as {noun}; "
                 f"it takes {', '.join(sorted(admitted))}"

@@ -98,7 +98,7 @@ def thinking_config(model: str, thinking: Any, client_effort: Any, effort: str |
     row = row_of(model)
     if kind == "disabled":
         return {**_lowest(row), "includeThoughts": False}
-    if kind not in THINKING:
+    if not isinstance(kind, str) or kind not in THINKING:
         raise InvalidRequest("thinking.type: must be one of adaptive, between_tools, disabled, enabled")
     budget = thinking.get("budget_tokens") if kind == "enabled" else None
     if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool)):

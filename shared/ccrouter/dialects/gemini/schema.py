@@ -177,7 +177,7 @@ def _openapi(schema: Any, definitions: dict[str, Any], above: tuple[str, ...]) -
     _string_enum(node)
     _upper_type(node)
     kind = node["type"]
-    if kind == "STRING" and node.get("format") not in _STRING_FORMATS:
+    if kind == "STRING" and str(node.get("format")) not in _STRING_FORMATS:
         node.pop("format", None)
     below = node.pop("properties", None)
     if isinstance(below, dict) and below:

@@ -38,7 +38,8 @@ def choose_thinking(
     `setting` is the credential's option, `schema` what the model's catalogue entry says of its further fields.
     """
     given = thinking if isinstance(thinking, dict) else {}
-    kind = given.get("type")
+    kind = given.get("type") if isinstance(given.get("type"), str) else None
+    effort = effort if isinstance(effort, str) else None
     if kind not in ASKED and not (model.thinks and kind != "disabled"):
         return Thinking()
     budget = given.get("budget_tokens") if kind == "enabled" else None

@@ -147,7 +147,7 @@ class TurnReader:
                 raise InvalidRequest(f"{at}.input: must be an object")
             id_, name = sent_id(_string(block, "id", at)), self._names.sent(_string(block, "name", at))
             turn.uses.append({"toolUseId": id_, "name": name, "input": arguments})
-        elif kind not in _LEFT_OUT and not (isinstance(kind, str) and kind.endswith("_tool_result")):
+        elif not isinstance(kind, str) or not (kind in _LEFT_OUT or kind.endswith("_tool_result")):
             raise InvalidRequest(f"{at}: blocks of type {kind} are not supported on Kiro.")
 
 

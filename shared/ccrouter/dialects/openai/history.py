@@ -136,7 +136,7 @@ class _Reader:
             answer.parts.append(Call(call_id, text_in(block, "name", at), msgspec.json.encode(arguments).decode()))
         elif kind == "thinking":
             answer.parts.append(Thought(block))
-        elif kind in _SERVER_TOOLS:
+        elif isinstance(kind, str) and kind in _SERVER_TOOLS:
             _log.warning("%s: %s of another platform is left out of a request to the platform openai", at, kind)
         elif kind != "redacted_thinking":  # always another platform's
             raise unsupported(at, kind)

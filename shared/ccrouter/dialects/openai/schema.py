@@ -68,7 +68,8 @@ def _closed(schema: Any) -> Any:
             closed[name] = value
     kind = schema.get("type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in schema:
-        closed.setdefault("properties", {})
+        if not isinstance(closed.get("properties"), dict):
+            closed["properties"] = {}
         closed["additionalProperties"] = False
         closed["required"] = list(closed["properties"])
     return closed

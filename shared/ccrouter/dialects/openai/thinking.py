@@ -29,6 +29,7 @@ def read_thinking(document: dict[str, Any], effort: str | None) -> Thinking:
     """What a request says; `effort` is the mapping's and wins over the client's."""
     given = document.get("thinking")
     kind = given.get("type") if isinstance(given, dict) else None
+    kind = kind if isinstance(kind, str) else None
     carries = kind in _THINKS
     shows = carries and isinstance(given, dict) and given.get("display") != "omitted"
     if effort is not None:
