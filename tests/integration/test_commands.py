@@ -8,11 +8,14 @@ import click
 import httpx2
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 from tests.integration.launched import Installation, exports_in, json_of, new_installation
 from tests.services import UPSTREAM_SECRET
 from tests.upstream import FakeUpstream, error, json_answer, message
 
 from ccrouter import cli
+from ccrouter.storage.engine import make_engine
+from ccrouter.storage.tables import chores
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -162,3 +165,20 @@ def test_every_command_has_help_with_examples(name: str, command: click.Command)
     assert said.exit_code == 0
     examples = said.output.partition("Example")[2].splitlines()[1:]
     assert any(name in line for line in examples), said.output
+
+
+def test_a_running_router_does_its_chores(installation: Installation) -> None:
+    """From its start on, beside the requests."""
+    with installation.running():
+        database_url = json.loads((installation.data_dir / "runtime.json").read_text())["database_url"]
+        engine = make_engine(database_url, pool_size=1)
+        give_up = time.monotonic() + 20
+        with engine.connect() as connection:
+            while True:
+                done = set(connection.execute(select(chores.c.name).where(chores.c.ended_at.is_not(None))).scalars())
+                connection.rollback()
+                if {"keep_months", "reconcile"} <= done:
+                    break
+                assert time.monotonic() < give_up, done
+                time.sleep(0.05)
+        engine.dispose()
