@@ -218,6 +218,26 @@ def test_a_living_process_does_it_for_a_dead_one(
     asyncio.run(run())
 
 
+def test_a_request_is_over_although_nobody_waits_for_its_record(engine: Engine, tmp_path: Path) -> None:
+    """Its task was cancelled while the record was written."""
+
+    async def run() -> None:
+        async with a_call_log(engine, tmp_path) as log:
+            record = a_record()
+            await log.begin(record)
+            waiting = asyncio.create_task(log.record(record))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            give_up = time.monotonic() + 10
+            while log._running._lines:
+                assert time.monotonic() < give_up
+                await asyncio.sleep(0.01)
+            assert [row.id for row in rows(engine)] == [record.id]
+
+    asyncio.run(run())
+
+
 def test_the_true_record_of_a_dead_process_comes_first(engine: Engine, tmp_path: Path) -> None:
     """It was killed between the outbox and its journal: what it used is not lost."""
     record = a_record()

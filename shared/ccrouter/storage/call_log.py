@@ -75,14 +75,11 @@ class DbCallLog:
 
     async def record(self, record: CallRecord) -> None:
         """Returns when the record is durable. Never raises."""
-        await self._make_durable(record)
-        self._running.end(str(record.id))
-
-    async def _make_durable(self, record: CallRecord) -> None:
         line = encode_record(record)
         if self._closing.is_set() or not self._tasks or self._tasks[0].done():
             # A straggler while the process stops: no writer will come for it.
             await self._keep([line])
+            self._running.end(str(record.id))
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((record, line, future))
@@ -128,7 +125,9 @@ class DbCallLog:
                 return
 
     def _release(self, batch: Sequence[_Waiting]) -> None:
-        for _, _, future in batch:
+        """These are durable, also where nobody waits for it any longer."""
+        for record, _, future in batch:
+            self._running.end(str(record.id))
             if not future.done():
                 future.set_result(None)
 

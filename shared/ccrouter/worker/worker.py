@@ -23,6 +23,8 @@ class Worker:
         self._chores = tuple(chores)
         self._stopping = services.stopping
         self._threads: list[Thread] = []
+        self._waits: set[str] = set()
+        """Chores that wait for the database: it is said once."""
 
     def start(self) -> None:
         """Begins; each chore is looked at at once."""
@@ -70,9 +72,13 @@ class Worker:
             return chore.every_s if mine or not hurried else min(chore.every_s, _AGAIN_AFTER_S)
 
         try:
-            return away_named(do)()
+            again_s = away_named(do)()
+            self._waits.discard(chore.name)
+            return again_s
         except StorageAway as error:
-            _log.warning("the chore «%s» waits: %s", chore.name, error)
+            if chore.name not in self._waits:
+                self._waits.add(chore.name)
+                _log.warning("the chore «%s» waits: %s", chore.name, error)
             return min(chore.every_s, _AGAIN_AFTER_S)
         except Exception:
             _log.exception("the chore «%s» failed", chore.name)
