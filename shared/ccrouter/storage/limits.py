@@ -197,10 +197,12 @@ class RedisLimiter:
     async def _ask_own(self, held: _Held) -> tuple[str, int]:
         """The same without Redis."""
         self._alone = True
+        totals = [nano(await self._spending.by_log(spend)) for spend in held.spends]
+        # From here on nothing is waited for: who is admitted must be seen by the next one.
         mine = [item for item in self._held.values() if item.key.owner_id == held.key.owner_id]
         of_this = [item for item in mine if item.key.id == held.key.id]
-        for number, spend in enumerate(held.spends, 1):
-            total, limit = nano(await self._spending.by_log(spend)), nano(spend.limit)
+        for number, (spend, total) in enumerate(zip(held.spends, totals, strict=True), 1):
+            limit = nano(spend.limit)
             if total >= limit:
                 return "spend", number
             if total + sum(item.nano for item in (mine if spend.of_owner else of_this)) >= limit:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 from ccrouter.clock import monotonic_s
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TURNS: "WeakKeyDictionary[redis.asyncio.Redis, asyncio.Semaphore]" = WeakKeyDictionary()
+"""For each client as many as it has connections."""
+
 _log = logging.getLogger(__name__)
 
 _ANSWER_S = 1.0
@@ -21,6 +25,9 @@ _CONNECTIONS = 32
 """For one event loop: commands take well below a millisecond, so that more would only wait in the server instead."""
 _HEALTH_CHECK_S = 30
 _LEFT_ALONE_S = 5.0
+_LATE_S = 0.5
+"""A time limit that strikes so much too late tells of this process, not of Redis."""
+_TRIES_WHEN_LATE = 5
 _SAID_EVERY_S = 60.0
 
 
@@ -59,29 +66,43 @@ def sync_redis(url: str) -> "redis.Redis":
 
 
 class OptionalRedis:
-    """Redis for those who can do without: a failure costs a second at most, and then it is left alone for five."""
+    """Redis for those who can do without: a failure costs a second at most, and then it is left alone for five.
+
+    A crowd is no outage: who finds all connections busy waits for a turn, which does not count. Nor is a process that
+    is late itself: where the time limit strikes long after it was due, the question is put again.
+    """
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self._client = client
+        self._turns = _TURNS.setdefault(client, asyncio.Semaphore(_CONNECTIONS))
         self._alone_until = 0.0
         self._said_at: float | None = None
 
     async def ask(self, call: Callable[["redis.asyncio.Redis"], Awaitable[T]]) -> T | None:
-        """What the call answers; None when Redis is away. Says so in the log once a minute."""
+        """What the call answers; None when Redis is away. Says so in the log once a minute.
+
+        The call may be made more than once.
+        """
         from redis.exceptions import RedisError, ResponseError
 
-        if monotonic_s() < self._alone_until:
-            return None
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await call(self._client)
-        except ResponseError as error:
-            # It answers, but not this question: whoever asks others shall not do without.
-            self._say(f"Redis refuses a command ({error}); going on without its answer")
-            return None
-        except (RedisError, OSError, TimeoutError) as error:
+        async with self._turns:
+            for _ in range(_TRIES_WHEN_LATE):
+                if monotonic_s() < self._alone_until:
+                    return None
+                began = monotonic_s()
+                try:
+                    async with asyncio.timeout(_ANSWER_S):
+                        return await call(self._client)
+                except ResponseError as error:
+                    # It answers, but not this question: whoever asks others shall not do without.
+                    self._say(f"Redis refuses a command ({error}); going on without its answer")
+                    return None
+                except (RedisError, OSError, TimeoutError) as error:
+                    reason = type(error).__name__
+                    if monotonic_s() - began < _ANSWER_S + _LATE_S:
+                        break
             self._alone_until = monotonic_s() + _LEFT_ALONE_S
-            self._say(f"Redis does not answer ({type(error).__name__}); going on without it")
+            self._say(f"Redis does not answer ({reason}); going on without it")
             return None
 
     def _say(self, words: str) -> None:
