@@ -50,6 +50,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     private_upstreams: tuple[Network, ...] = ()
     antigravity_token_command: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
     pg_bin: Path | None = None
     db_pool_size: int = 10
     capture_limit_kb: int = DEFAULT_CAPTURE_KB
@@ -186,6 +187,10 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
     except ValueError as error:
         problems.append(f"CCR_ANTIGRAVITY_TOKEN_COMMAND cannot be read as a command: {error}")
 
+    metrics_token = text("CCR_METRICS_TOKEN")
+    if metrics_token is not None and not re.fullmatch("[!-~]{16,}", metrics_token):
+        problems.append("CCR_METRICS_TOKEN must have 16 characters or more, printable ASCII without spaces")
+
     settings = Settings(
         database_url=url("DATABASE_URL", "postgres", "postgresql"),
         redis_url=url("REDIS_URL", "redis", "rediss"),
@@ -209,6 +214,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
         # Loopback is open by default only where this process brings its own services (the embedded mode).
         private_upstreams=networks("CCR_PRIVATE_UPSTREAMS", _LOOPBACK if text("DATABASE_URL") is None else ()),
         antigravity_token_command=token_command,
+        metrics_token=metrics_token,
         pg_bin=Path(pg_bin).expanduser() if (pg_bin := text("CCR_PG_BIN")) else None,
         capture_limit_kb=capture_limit_kb,
         on_lambda=text("AWS_LAMBDA_FUNCTION_NAME") is not None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from ccrouter.credentials.kinds import Credential
 from ccrouter.http import Headers, HttpRequest
 from ccrouter.metering.prices import PriceTable
 from ccrouter.metering.record import CallRecord
+from ccrouter.metering.tally import Tally
 from ccrouter.platforms.contract import Media
 from ccrouter.routing.condition import Failure
 from ccrouter.routing.mapping import Mapping as ModelMapping
@@ -243,6 +244,8 @@ class Outside:
     places: Places
     conversations: ConversationMemory
     media: FetchMedia
+    tally: Tally = field(default_factory=Tally)
+    """What this process has served."""
 
 
 class Reply(Protocol):

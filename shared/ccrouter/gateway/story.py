@@ -45,6 +45,7 @@ class Gateway:
         Raises nothing but CancelledError, and that only when the server itself is stopping.
         """
         call.ask = ask
+        self._outside.tally.in_flight += 1
         try:
             await self._tell(call, ask, key, reply)
         except ApiError as error:
@@ -63,6 +64,8 @@ class Gateway:
                 await reply.cut(b"")
             else:
                 await self.refuse(call, fault, reply)
+        finally:
+            self._outside.tally.in_flight -= 1
 
     async def _end_cancelled(self, call: Call, reply: Reply) -> None:
         """The client has left, or the server stops while it still waits.
@@ -184,6 +187,7 @@ class Gateway:
         """Completes the record and makes it durable; a second call does nothing."""
         if not call.complete():
             return
+        self._outside.tally.note(call.record)
         try:
             await self._outside.call_log.record(call.record)
         finally:

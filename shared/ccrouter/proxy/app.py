@@ -4,8 +4,11 @@ It authenticates, reads the body, and hands over to the gateway; it loads neithe
 start stays short (performance.md §2).
 """
 
+import asyncio
+import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,6 +28,7 @@ from ccrouter.ports import Captures, Directory, Limiter, RefusalCap
 from ccrouter.proxy.body import ClientGone, check_content_type, read_body
 from ccrouter.proxy.caller import cut, said, shown_secrets
 from ccrouter.proxy.captured import ClientSide
+from ccrouter.proxy.metrics import CONTENT_TYPE
 from ccrouter.proxy.models import list_page, models_of, one_model
 from ccrouter.proxy.reply import AsgiReply, Receive, Send
 from ccrouter.proxy.usage import usage_document
@@ -40,6 +44,14 @@ _MODELS = "/v1/models"
 _USAGE = "/v1/usage"
 
 
+@dataclass(frozen=True)
+class Metrics:
+    """What monitoring sees, and the token that it must show."""
+
+    token: str
+    page: Callable[[], bytes]
+
+
 class ProxyApp:
     """The ASGI application. `check_ready` answers for `/health/ready`: usable or not, and the state of each part."""
 
@@ -52,6 +64,7 @@ class ProxyApp:
         check_ready: CheckReady,
         captures: Captures,
         *,
+        metrics: Metrics | None = None,
         trusted_proxies: Sequence[Network] = (),
         can_cut: bool = True,
     ) -> None:
@@ -61,6 +74,7 @@ class ProxyApp:
         self._refusal_cap = refusal_cap
         self._check_ready = check_ready
         self._captures = captures
+        self._metrics = metrics
         self._trusted_proxies = tuple(trusted_proxies)
         self._can_cut = can_cut
 
@@ -85,6 +99,9 @@ class ProxyApp:
         if path == "/health/ready" and method in ("GET", "HEAD"):
             usable, parts = await self._check_ready()
             await _json(reply, 200 if usable else 503, parts, method)
+            return
+        if path == "/metrics" and method == "GET" and self._metrics is not None:
+            await self._serve_metrics(self._metrics, scope, reply)
             return
         inner = path.removeprefix("/proxy")
         operation = _OPERATIONS.get(inner)
@@ -182,6 +199,14 @@ class ProxyApp:
             return
         await _bytes(reply, 200, body, "GET")
 
+    async def _serve_metrics(self, metrics: Metrics, scope: Scope, reply: AsgiReply) -> None:
+        scheme, _, shown = (header(decode_headers(scope["headers"]), "authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), metrics.token.encode()):
+            await _refuse(reply, AuthenticationFailed())
+            return
+        page = await asyncio.to_thread(metrics.page)
+        await _bytes(reply, 200, page, "GET", CONTENT_TYPE)
+
     async def _models(self, key: ApiKey, scope: Scope, inner: str) -> bytes:
         models = models_of(key, await self._directory.routing())
         if inner == _MODELS:
@@ -251,6 +276,8 @@ async def _json(reply: AsgiReply, status: int, document: dict[str, Any], method:
     await _bytes(reply, status, msgspec.json.encode(document), method)
 
 
-async def _bytes(reply: AsgiReply, status: int, body: bytes, method: str) -> None:
-    await reply.start(status, (("content-type", "application/json"), ("content-length", str(len(body)))))
+async def _bytes(
+    reply: AsgiReply, status: int, body: bytes, method: str, content_type: str = "application/json"
+) -> None:
+    await reply.start(status, (("content-type", content_type), ("content-length", str(len(body)))))
     await reply.finish(b"" if method == "HEAD" else body)

@@ -2,7 +2,9 @@
 
 from typing import Any, Protocol
 
-from ccrouter.proxy.app import ProxyApp
+from ccrouter.clock import epoch_s
+from ccrouter.proxy.app import Metrics, ProxyApp
+from ccrouter.proxy.metrics import metrics_page
 from ccrouter.proxy.reply import Receive, Send
 from ccrouter.services import Services
 
@@ -26,6 +28,7 @@ class ProxyDoor:
 
 def create_proxy_app(services: Services) -> ProxyApp:
     """The proxy's application over these services."""
+    token = services.settings.metrics_token
     return ProxyApp(
         services.gateway,
         services.directory,
@@ -33,8 +36,25 @@ def create_proxy_app(services: Services) -> ProxyApp:
         services.refusal_cap,
         services.check_ready,
         services.captures,
+        metrics=None if token is None else Metrics(token, lambda: _metrics(services)),
         trusted_proxies=services.settings.trusted_proxies,
         can_cut=not services.settings.on_lambda,
+    )
+
+
+def _metrics(services: Services) -> bytes:
+    # Seconds since 1970 are the clock that cool-downs are told in.
+    now = epoch_s()
+    resting = [
+        name
+        for name, found in list(services.states.known.items())
+        if any(item.blocks(now) or item.cools(now) for item in list(found.values()))
+    ]
+    return metrics_page(
+        services.outside.tally,
+        version=services.version,
+        cooling=len(resting),
+        outbox_bytes=services.call_log.outbox_bytes(),
     )
 
 

@@ -86,6 +86,10 @@ class DbCallLog:
         self._wake.set()
         await future
 
+    def outbox_bytes(self) -> int:
+        """How much waits on the disk for the database."""
+        return self._outbox.size()
+
     async def close(self) -> None:
         """Writes what waits, then stops."""
         self._closing.set()

@@ -38,6 +38,10 @@ class Outbox:
         """Whether records wait."""
         return self._waiting.exists() or self._replaying.exists()
 
+    def size(self) -> int:
+        """How many bytes wait."""
+        return sum(file.stat().st_size for file in (self._waiting, self._replaying) if file.exists())
+
     def replay(self, store: Callable[[Sequence[bytes]], None]) -> tuple[int, int]:
         """Stores what waits, in portions, and forgets it then; returns how many were stored and how many set aside.
 
