@@ -29,7 +29,7 @@ def installation() -> Iterator[Installation]:
 
 
 def test_servers_of_ones_own_are_used_instead(embedded: EmbeddedServices) -> None:
-    """With all four given nothing is started, and no data directory is made."""
+    """With all four given nothing is started; the data directory holds notes of what runs, and nothing to keep."""
     with new_installation() as installation, fresh_database(embedded) as url:
         settings = {
             "DATABASE_URL": url,
@@ -40,10 +40,10 @@ def test_servers_of_ones_own_are_used_instead(embedded: EmbeddedServices) -> Non
         }
         with installation.running(**settings) as router:
             assert "password" not in router.said
-            assert not installation.data_dir.exists()
+            assert [path.name for path in installation.data_dir.iterdir()] == ["outbox"]
         listed = json_of(installation.run("keys", "list", "--json", DATABASE_URL=url))
         assert [key["name"] for key in listed] == ["first key"]
-        assert not installation.data_dir.exists()
+        assert not [path for path in installation.data_dir.rglob("*") if path.is_file()]
 
 
 def test_with_a_database_of_ones_own_set_up_waits_for_its_code(embedded: EmbeddedServices) -> None:
