@@ -218,12 +218,15 @@ def test_a_client_that_reads_nothing_is_given_up(router: RunningRouter, monkeypa
         client.connect((host, int(port)))
         head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {secret}\r\ncontent-length: {len(body)}\r\n\r\n"
         client.sendall((head + body).encode())
-        (row,) = router.rows(secret)
-        (seen,) = router.upstream.seen
+        (seen,) = router.upstream.wait_for(1)
         give_up = time.monotonic() + 5
         while seen.client_left_at is None and time.monotonic() < give_up:
             time.sleep(0.02)
         assert seen.client_left_at is not None
+    (row,) = router.rows(secret)
+    while row["status"] == "running" and time.monotonic() < give_up:
+        time.sleep(0.02)
+        (row,) = router.rows(secret)
     assert (row["status"], row["http_status"], row["usage"]["input_tokens"]) == ("aborted", 200, 40)
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ccrouter.clock import monotonic_s
 from ccrouter.http import Headers
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -34,8 +33,10 @@ class AsgiReply:
         self._watcher: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[Any] | None = None
         self._sending: asyncio.Task[Any] | None = None
-        self._sending_since_s: float | None = None
         self._look_out: asyncio.TimerHandle | None = None
+        self._given = self._taken = 0
+        """How many messages the server was given, and how many it has taken: it waits until the client has read."""
+        self._stuck_at = self._stuck_looks = 0
         self.gone = False
         self.started = False
 
@@ -52,20 +53,26 @@ class AsgiReply:
         self.started = True
         self._sending = asyncio.current_task()
         self._look_later()
-        await self._pass(
+        self._given += 1
+        await self._send(
             {
                 "type": "http.response.start",
                 "status": status,
                 "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
             }
         )
+        self._taken = self._given
 
     async def send(self, data: bytes) -> None:
-        await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+        self._given += 1
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._taken = self._given
 
     async def finish(self, data: bytes = b"") -> None:
         self._watch_no_more()
-        await self._pass({"type": "http.response.body", "body": data, "more_body": False})
+        self._given += 1
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        self._taken = self._given
 
     async def cut(self, ending: bytes) -> None:
         if not self._can_cut:
@@ -83,18 +90,15 @@ class AsgiReply:
         if self._look_out is not None:
             self._look_out.cancel()
 
-    async def _pass(self, message: dict[str, Any]) -> None:
-        # The server takes it at once, or when the client has read what came before.
-        self._sending_since_s = monotonic_s()
-        await self._send(message)
-        self._sending_since_s = None
-
     def _look_later(self) -> None:
         self._look_out = asyncio.get_running_loop().call_later(STALL_LIMIT_S / _LOOKS, self._look)
 
     def _look(self) -> None:
-        since_s = self._sending_since_s
-        if since_s is None or monotonic_s() - since_s < STALL_LIMIT_S or self._sending is None:
+        # Counting looks instead of asking for the time leaves a piece of a stream two additions.
+        is_stuck = self._given != self._taken
+        self._stuck_looks = self._stuck_looks + 1 if is_stuck and self._stuck_at == self._given else 0
+        self._stuck_at = self._given
+        if self._stuck_looks < _LOOKS or self._sending is None:
             self._look_later()
             return
         self.gone = True
