@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from ccrouter.messages.usage import Usage
 from ccrouter.metering.periods import Bucket, Period, cut, whole_hours
 from ccrouter.metering.prices import PriceRow, PriceTable, Rates
 from ccrouter.metering.record import CallRecord, Cost, encode_record
-from ccrouter.storage import logs, outlook, stats
+from ccrouter.storage import cuts, logs, outlook, stats
 from ccrouter.storage.rollups import LATENCY_BOUNDS_MS
 from ccrouter.storage.stats import Group, Metric, StatFilters, Sums
 
@@ -88,6 +89,7 @@ def counted(metric: Metric, record: CallRecord) -> Any:
     }[metric]
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
 @pytest.mark.parametrize("metric", ["cost", "tokens", "requests", "errors"])
 @pytest.mark.parametrize(
     ("zone", "bucket", "groups"),
@@ -101,10 +103,16 @@ def counted(metric: Metric, record: CallRecord) -> Any:
     ids=str,
 )
 def test_sums_are_those_of_the_requests(
-    engine: Engine, metric: Metric, zone: str, bucket: Bucket, groups: list[Group]
+    engine: Engine, metric: Metric, zone: str, bucket: Bucket, groups: list[Group], is_cut: bool
 ) -> None:
-    """By every bucket and group, those beyond the largest together, over the change of the clocks on 29 March."""
+    """By every bucket and group, those beyond the largest together, over the change of the clocks on 29 March.
+
+    Also where hours are cut, and some of them have changed since.
+    """
     records = some_records(300)
+    if is_cut:
+        store(engine, *records[50:])
+        cuts.cut_hours(engine, BEGIN + timedelta(days=6))
     store(engine, *records)
     period = whole_hours(BEGIN + timedelta(hours=5), END, ZoneInfo(zone))
     borders, _ = cut(period, bucket, ZoneInfo(zone))
@@ -135,10 +143,16 @@ def test_sums_are_those_of_the_requests(
 
 @pytest.mark.parametrize(
     "filters",
-    [{"key_id": KEYS[1]}, {"user_id": USERS[1]}, {"model": "n"}, {"platform": "gemini"},
-     {"key_id": KEYS[1], "platform": "gemini"}, {"key_id": "no id"}],
-    ids=str,
-)  # fmt: skip
+    [
+        {"key_id": KEYS[1]},
+        {"user_id": USERS[1]},
+        {"model": "n"},
+        {"platform": "gemini"},
+        {"key_id": KEYS[1], "platform": "gemini"},
+        {"key_id": "no id"},
+    ],
+    ids=["key", "user", "model", "platform", "two", "nonsense"],
+)
 def test_filters_hold(engine: Engine, filters: dict[str, str]) -> None:
     """Alone and together; what is no id finds nothing."""
     records = some_records(200)
@@ -218,3 +232,56 @@ def test_a_month_is_foretold(engine: Engine, days_used: int, spent: int, expecte
     )  # fmt: skip
     assert [round(found.spent, 6), round(found.expected, 6)] == [Decimal(spent), Decimal(expected)]
     assert outlook.forecast(engine, StatFilters(key_id=KEYS[1]), now, zone).expected == 0
+
+
+def cut_sums(engine: Engine) -> list[Any]:
+    """What each cut has altogether, which is the same of all."""
+    names = ("requests", "cost", "cost_input", "input_tokens", "duration_ms_sum", "latency_buckets[9]")
+    sums = ", ".join(f"sum({name})" for name in names)
+    with engine.connect() as connection:
+        return [
+            *connection.exec_driver_sql(f"SELECT {sums} FROM usage_cuts GROUP BY cut").all(),
+            *connection.exec_driver_sql(
+                f"SELECT {sums} FROM usage_hours WHERE hour < (SELECT max(hour) FROM usage_cuts) + interval '1 hour'"
+            ).all(),
+        ]
+
+
+def test_cuts_follow_what_is_written_late(engine: Engine) -> None:
+    """Each has all requests once, when it was made and when it was made anew; nothing is left to be done."""
+    records = some_records(200)
+    store(engine, *records[:100])
+    assert cuts.cut_hours(engine, BEGIN + timedelta(days=4, minutes=59)) > 0
+    first = cut_sums(engine)
+    assert (len(first), len(set(map(str, first)))) == (5, 1)
+    with engine.connect() as connection:
+        (last,) = connection.exec_driver_sql("SELECT max(hour) FROM usage_cuts").one()
+    assert last < BEGIN + timedelta(days=4) - timedelta(hours=3)
+    store(engine, *records)
+    assert cuts.cut_hours(engine, BEGIN + timedelta(days=4)) > 0
+    second = cut_sums(engine)
+    assert (len(second), len(set(map(str, second)))) == (5, 1)
+    assert second[0][0] > first[0][0]
+    assert cuts.cut_hours(engine, BEGIN + timedelta(days=9)) > 0
+    assert len(set(map(str, cut_sums(engine)))) == 1
+    assert cuts.cut_hours(engine, BEGIN + timedelta(days=9)) == 0
+
+
+def test_writers_and_the_one_who_cuts_do_not_miss_each_other(engine: Engine) -> None:
+    """Late requests come in all the time while hours are cut again and again: in the end all are in every cut."""
+    records = some_records(400)
+    store(engine, *records[:100])
+    cuts.cut_hours(engine, END + timedelta(days=1))
+    with ThreadPoolExecutor(3) as pool:
+        writing = [pool.submit(store, engine, *records[start : start + 10]) for start in range(100, 400, 10)]
+        while not all(one.done() for one in writing):
+            cuts.cut_hours(engine, END + timedelta(days=1))
+            (part,) = stats.read(engine, Period(BEGIN, END), StatFilters(), "requests")
+            assert 100 <= part.sums["requests"] <= 400
+        for one in writing:
+            one.result()
+    cuts.cut_hours(engine, END + timedelta(days=1))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT cut, sum(requests) FROM usage_cuts GROUP BY cut").all()
+        assert {cut: int(requests) for cut, requests in found} == dict.fromkeys(cuts.CUTS, 400)
+        assert connection.exec_driver_sql("SELECT count(*) FROM usage_stale").scalar_one() == 0

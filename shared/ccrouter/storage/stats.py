@@ -1,4 +1,4 @@
-"""Statistics over the hourly sums: one scan of `usage_hours` for each question, whatever it is grouped by."""
+"""Statistics over the hourly sums: one statement for each question, over the fewest sums that answer it (`cuts`)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Engine, select, text
 
 from ccrouter.metering.periods import Period
+from ccrouter.storage import cuts
 from ccrouter.storage.rollups import LATENCY_BOUNDS_MS
 from ccrouter.storage.rows import uuid_of
 from ccrouter.storage.tables import api_keys, credentials, users
@@ -115,14 +116,14 @@ def read(
     columns = [_COLUMNS[name] for name in group_by]
     sums, picked = _summed(metric)
     # Latency is that of requests which reached a platform: a refusal takes no time.
-    reached = "AND platform IS NOT NULL" if metric == "latency" else ""
+    reached = "WHERE platform IS NOT NULL" if metric == "latency" else ""
     keys = ", ".join(f"coalesce({column}::text, '') AS g{number}" for number, column in enumerate(columns))
     values = [f"g{number}" for number in range(len(columns))]
     where, parameters = _where(period, filters)
     query = f"""
         WITH hours AS MATERIALIZED (
             SELECT {", ".join(["hour" if borders else "NULL::timestamptz AS hour", *([keys] if keys else []), sums])}
-            FROM usage_hours WHERE {where} {reached}
+            FROM {_source(metric, columns, filters, where)} {reached}
             GROUP BY {", ".join(["hour"] * bool(borders) + columns) or "()"}
         ), ranks AS (
             SELECT {", ".join([*values, f"row_number() OVER (ORDER BY {_RANKS[metric]} DESC NULLS LAST"])}
@@ -156,7 +157,10 @@ def by_model(engine: Engine, period: Period, filters: StatFilters) -> dict[tuple
     where, parameters = _where(period, filters)
     with engine.connect() as connection:
         rows = connection.execute(
-            text(f"SELECT platform, model, {sums} FROM usage_hours WHERE {where} GROUP BY 1, 2"),  # noqa: S608 - the same
+            text(
+                f"SELECT platform, model, {sums} "  # noqa: S608 - the same
+                f"FROM {_source('all', ['platform', 'model'], filters, where)} GROUP BY 1, 2"
+            ),
             parameters,
         ).all()
     return {(row[0], row[1]): _sums_of("all", row[2:]) for row in rows}
@@ -167,7 +171,9 @@ def cost_by_hour(engine: Engine, period: Period, filters: StatFilters) -> dict[d
     where, parameters = _where(period, filters)
     with engine.connect() as connection:
         rows = connection.execute(
-            text(f"SELECT hour, sum(cost) FROM usage_hours WHERE {where} GROUP BY 1"),  # noqa: S608 - the same
+            text(
+                f"SELECT hour, sum(cost) FROM {_source('cost', [], filters, where)} GROUP BY 1"  # noqa: S608 - the same
+            ),
             parameters,
         ).all()
     return {row[0]: Decimal(row[1]) for row in rows}
@@ -195,6 +201,13 @@ def names_of(engine: Engine, group: Group, ids: Sequence[str]) -> dict[str, str]
 
 
 _EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _source(metric: str, groups: Sequence[str], filters: StatFilters, where: str) -> str:
+    columns = [*groups, *(["platform"] if metric == "latency" and "platform" not in groups else [])]
+    asked = [name for name, value in msgspec.structs.asdict(filters).items() if value is not None]
+    buckets = ["latency_buckets"] if metric in ("latency", "all") else []
+    return cuts.source(["hour", *columns, *_MEASURES[metric], *buckets], [*columns, *asked], where)
 
 
 def _summed(metric: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from ccrouter.clock import utc_now
 from ccrouter.services import Services
-from ccrouter.storage import captures, tombstones
+from ccrouter.storage import captures, cuts, tombstones
 from ccrouter.worker.alerting import DELIVERIES, deliver, find_alerts, forget_deliveries
 from ccrouter.worker.chore import Chore
 from ccrouter.worker.job_runner import forget_jobs, run_jobs
@@ -26,6 +26,10 @@ def _delete_old_captures(services: Services) -> None:
     captures.delete_before(services.engine, utc_now() - kept)
 
 
+def _cut_hours(services: Services) -> None:
+    cuts.cut_hours(services.engine, utc_now())
+
+
 CHORES: tuple[Chore, ...] = (
     # Two, so that a short job does not wait for a long one.
     Chore("jobs", _JOBS_EVERY_S, run_jobs),
@@ -36,6 +40,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("alerts", 30.0, find_alerts),
     Chore(DELIVERIES, 10.0, deliver),
     Chore("forget_deliveries", _HOUR_S, forget_deliveries),
+    Chore("cut_hours", 60.0, _cut_hours),
     Chore("list_prices", _HOUR_S, take_list_prices),
     Chore("keep_months", _HOUR_S, keep_months),
     Chore("reconcile", 60.0, reconcile),

@@ -10,7 +10,7 @@ from ccrouter.storage.tables.captures import captures
 from ccrouter.storage.tables.chores import chores
 from ccrouter.storage.tables.credentials import credentials
 from ccrouter.storage.tables.jobs import jobs, result_files, result_parts
-from ccrouter.storage.tables.log import ROLLUP_KEY, log_words, request_log, usage_hours
+from ccrouter.storage.tables.log import ROLLUP_KEY, log_words, request_log, usage_cuts, usage_hours, usage_stale
 from ccrouter.storage.tables.people import sessions, users
 from ccrouter.storage.tables.prices import price_rows, price_versions
 from ccrouter.storage.tables.settings import settings
@@ -38,7 +38,9 @@ __all__ = [
     "settings",
     "sign_ins",
     "tombstones",
+    "usage_cuts",
     "usage_hours",
+    "usage_stale",
     "users",
     "webhook_deliveries",
     "webhooks",

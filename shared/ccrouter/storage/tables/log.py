@@ -106,6 +106,22 @@ def log_words(log: FromClause) -> ColumnElement[Any]:
 # Without its list of what is pending, which one writer in many would have to work off while an answer waits for it.
 Index("ix_request_log_words", log_words(request_log), postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
+
+def _measures() -> list[Column[Any]]:
+    items = ("input", "output", "cache_read", "cache_write", "other")
+    counts = ("requests", "ok", "errors", "aborted", "limited", *_log_usage, "reasoning_tokens", "web_searches")
+    return [
+        *(Column(name, BigInteger, nullable=False) for name in counts),
+        Column("cost", Numeric(20, 10), nullable=False),
+        *(Column(f"cost_{item}", Numeric, nullable=False) for item in items),
+        *(
+            Column(name, BigInteger, nullable=False)
+            for name in ("unpriced", "duration_ms_sum", "ttft_ms_sum", "ttft_count")
+        ),
+        Column("latency_buckets", ARRAY(BigInteger), nullable=False),
+    ]
+
+
 ROLLUP_KEY = ("hour", "key_id", "user_id", "model", "platform", "credential_id")
 
 usage_hours = Table(
@@ -117,18 +133,7 @@ usage_hours = Table(
     Column("model", Text),
     Column("platform", Text),
     Column("credential_id", Uuid),
-    *(Column(name, BigInteger, nullable=False) for name in ("requests", "ok", "errors", "aborted", "limited")),
-    *(Column(name, BigInteger, nullable=False) for name in (*_log_usage, "reasoning_tokens", "web_searches")),
-    Column("cost", Numeric(20, 10), nullable=False),
-    *(
-        Column(f"cost_{item}", Numeric, nullable=False)
-        for item in ("input", "output", "cache_read", "cache_write", "other")
-    ),
-    Column("unpriced", BigInteger, nullable=False),
-    Column("duration_ms_sum", BigInteger, nullable=False),
-    Column("ttft_ms_sum", BigInteger, nullable=False),
-    Column("ttft_count", BigInteger, nullable=False),
-    Column("latency_buckets", ARRAY(BigInteger), nullable=False),
+    *_measures(),
     Index("uq_usage_hours", *ROLLUP_KEY, unique=True, postgresql_nulls_not_distinct=True),
     Index(None, "key_id", "hour"),
     Index(None, "user_id", "hour"),
@@ -136,3 +141,21 @@ usage_hours = Table(
 """Sums of the log by hour and `ROLLUP_KEY`, written by `storage/rollups.py`; they stay when the rows have gone.
 
 A refused request has no platform, one without a good key no key: such a row's key has NULLs, which are equal here."""
+
+usage_cuts = Table(
+    "usage_cuts",
+    metadata,
+    Column("cut", Text, nullable=False),
+    moment("hour", required=True),
+    Column("key_id", Uuid),
+    Column("user_id", Uuid),
+    Column("model", Text),
+    Column("platform", Text),
+    Column("credential_id", Uuid),
+    *_measures(),
+    Index(None, "cut", "hour"),
+)
+"""The hourly sums by fewer columns, for hours that are long over: what `storage/cuts.py` makes of `usage_hours`."""
+
+usage_stale = Table("usage_stale", metadata, moment("hour", required=True), Index(None, "hour"))
+"""Hours whose sums have changed late, so that their cuts no longer hold: a mark for every change, set by a trigger."""
