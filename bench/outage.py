@@ -199,11 +199,12 @@ class Server:
     def start(self) -> str:
         """Starts it and returns its URL."""
         # The port is part of what stays the same, which the embedded mode has no use for.
-        usual, machine.free_port = machine.free_port, lambda: self._port
+        names = vars(machine)
+        usual, names["free_port"] = names["free_port"], lambda: self._port
         try:
             self._running = EmbeddedServices(self._folder).start(postgres=self._postgres, valkey=not self._postgres)
         finally:
-            machine.free_port = usual
+            names["free_port"] = usual
         return self._running.database_url if self._postgres else self._running.redis_url
 
     def stop(self) -> None:
