@@ -339,6 +339,31 @@ def test_a_changed_password_is_the_one_that_holds(site: Site, member: User, memb
         assert client.post(LOGIN, json={"username": member.login, "password": new}).status_code == 200
 
 
+def test_a_session_is_no_place_to_guess_the_password_at(site: Site, member: User, member_api: httpx2.Client) -> None:
+    """Ten wrong ones, then not even the right one for a while; a sign-in is another thing."""
+    body = {"password": {"current": "wrong", "new": "long enough for us"}}
+    for _ in range(ATTEMPTS):
+        assert_problem(member_api.patch(ME, json=body), 422, "invalid", "password.current")
+    body["password"]["current"] = PASSWORD
+    answer = member_api.patch(ME, json=body)
+    assert_problem(answer, 429, "too_many_attempts")
+    assert member_api.patch(ME, json={"name": "x"}).status_code == 200
+    assert site.sign_in(member.login)["user"]["name"] == "x"
+
+
+def test_what_members_may_do_with_keys_is_told_to_them(
+    site: Site, api: httpx2.Client, member_api: httpx2.Client
+) -> None:
+    """So that pages offer no more; administrators are bound by nothing."""
+    assert api.get(ME).json()["key_rules"] is None
+    rules = {"max_keys": 2, "allowed_platforms": ["sandbox"], "mapping": {"default": []}}
+    api.put("/api/v1/settings", json={"members": rules})
+    told = member_api.get(ME).json()["key_rules"]
+    api.put("/api/v1/settings", json={"members": None})
+    assert told == {"may_create_keys": True, "max_keys": 2, "allowed_platforms": ["sandbox"], "own_mapping": False}
+    assert member_api.get(ME).json()["key_rules"]["own_mapping"]
+
+
 def test_a_password_of_the_environment_is_changed_there(embedded: EmbeddedServices, upstream: FakeUpstream) -> None:
     """Here it would only hold until the next start."""
     body = {"password": {"current": PASSWORD, "new": "long enough for us"}}

@@ -43,6 +43,7 @@ def test_it_answers_an_event_and_has_no_database() -> None:
     answer = document["answer"]
     assert answer["statusCode"] == 303
     assert answer["headers"]["location"].startswith("https://github.com/login/oauth/authorize?")
+    assert (answer["headers"]["cache-control"], answer["headers"]["referrer-policy"]) == ("no-store", "no-referrer")
     assert [cookie.partition("=")[0] for cookie in answer["cookies"]] == ["__Host-ccr_github"]
     loaded = {name.partition(".")[0] for name in document["modules"]} | set(document["modules"])
     assert not loaded & {"sqlalchemy", "pg8000", "redis", "botocore", "aiohttp", "ccrouter.admin", "ccrouter.proxy"}

@@ -70,7 +70,11 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         if body.password is not None:
             if needs.settings.admin_password is not None and user.login == "admin":
                 raise invalid("password", "is set by ADMIN_PASSWORD at every start; change it there")
+            # A session that somebody has come by must not be a place to guess the password at.
+            names = [f"password:{user.id}"]
+            attempts.check(names)
             if sign_in.check_password(user.login, body.password.current) is None:
+                attempts.failed(names)
                 raise invalid("password.current", "is not the current password", code="wrong_password")
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         with needs.engine.begin() as connection:

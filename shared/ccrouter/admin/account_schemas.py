@@ -15,8 +15,19 @@ class LoginInput(Input):
     password: str = Field(max_length=1000)
 
 
+class KeyRulesView(BaseModel):
+    """What a member may do with own keys."""
+
+    may_create_keys: bool = Field(description="Whether members make their own keys")
+    max_keys: int = Field(description="How many keys a member may have")
+    allowed_platforms: list[str] | None = Field(description="Platforms that a mapping may name; null: every one")
+    own_mapping: bool = Field(description="Whether a key may have a mapping of the member's choice")
+
+
 class MeView(UserView):
     """The user who is signed in."""
+
+    key_rules: KeyRulesView | None = Field(description="Null for administrators, who are bound by none")
 
     permissions: list[str] = Field(description="Operations of this API that this user may call")
     csrf_token: str = Field(description="Send it as X-CSRF-Token with changing calls that use the cookie")

@@ -2,9 +2,10 @@
 
 from fastapi import Request, Response
 
-from ccrouter.admin.account_schemas import MeView, TokenView
+from ccrouter.admin.account_schemas import KeyRulesView, MeView, TokenView
+from ccrouter.admin.member_rules import read_rules
 from ccrouter.admin.needs import Needs
-from ccrouter.admin.permissions import permissions_of
+from ccrouter.admin.permissions import ADMIN, permissions_of
 from ccrouter.admin.sign_in import SESSION, SignIn
 from ccrouter.admin.user_views import user_view
 from ccrouter.storage import audit, users
@@ -34,4 +35,19 @@ def signed_in(needs: Needs, sign_in: SignIn, user: User, request: Request, respo
 def me_view(needs: Needs, sign_in: SignIn, user: User, session: Session) -> MeView:
     """A user as shown to that user."""
     shown = user_view(needs.engine, user).model_dump()
-    return MeView(**shown, permissions=permissions_of(user.role), csrf_token=sign_in.csrf_token(session))
+    return MeView(
+        **shown,
+        key_rules=None if user.role == ADMIN else _key_rules(needs),
+        permissions=permissions_of(user.role),
+        csrf_token=sign_in.csrf_token(session),
+    )
+
+
+def _key_rules(needs: Needs) -> KeyRulesView:
+    rules = read_rules(needs.engine)
+    return KeyRulesView(
+        may_create_keys=rules.may_create_keys,
+        max_keys=rules.max_keys,
+        allowed_platforms=rules.allowed_platforms,
+        own_mapping=rules.mapping is None,
+    )

@@ -37,7 +37,7 @@ def oauth_routes(settings: Settings) -> APIRouter:
             return _login("github_off")
         nonce = tickets.new_nonce()
         state = tickets.write_state(nonce, next)
-        answer = RedirectResponse(github.authorization_url(state, tickets.code_verifier(nonce)), 303)
+        answer = _to(github.authorization_url(state, tickets.code_verifier(nonce)))
         answer.set_cookie(**cookie(NONCE_COOKIE, nonce, STATE_S, secure=secure))
         return answer
 
@@ -84,14 +84,19 @@ def oauth_routes(settings: Settings) -> APIRouter:
             organisations=person.organisations,
             then=then,
         )
-        answer = RedirectResponse(FINISH, 303)
+        answer = _to(FINISH)
         answer.set_cookie(**cookie(TICKET_COOKIE, ticket, TICKET_S, secure=secure))
         return answer
 
     def _login(outcome: str) -> RedirectResponse:
-        return RedirectResponse(f"{settings.public_url}/login?{urlencode({'outcome': outcome})}", 303)
+        return _to(f"{settings.public_url}/login?{urlencode({'outcome': outcome})}")
 
     return routes
+
+
+def _to(url: str) -> RedirectResponse:
+    # Codes and states stand in the addresses here: nobody keeps these answers or is told where somebody came from.
+    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
 def create_oauth_app(settings: Settings) -> FastAPI:
