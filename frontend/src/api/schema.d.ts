@@ -378,6 +378,9 @@ export interface paths {
         /**
          * Make a key
          * @description Make a key. The answer holds its secret, this once.
+         *
+         *     Members make their own, within what `members` of the settings allows: 403 where they make none, 409 for one too
+         *     many.
          */
         post: operations["createKey"];
         delete?: never;
@@ -471,6 +474,72 @@ export interface paths {
          *     deleted; without `grace_s` it ends within 5 seconds.
          */
         post: operations["rotateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in to a platform
+         * @description Begin a sign-in that a person confirms in a browser; a credential comes of it.
+         *
+         *     Open `url`, then ask `GET …/sign-in/{id}` every few seconds until the state is no longer `pending`.
+         */
+        post: operations["beginPlatformSignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/sign-in/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where Google sends the browser
+         * @description End a sign-in at Google and go on to the pages; not for programs.
+         */
+        get: operations["returnFromPlatform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/sign-in/{sign_in_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask how far a sign-in is
+         * @description How far it is; the credential once it is done.
+         */
+        get: operations["getPlatformSignIn"];
+        put?: never;
+        /**
+         * Give the address the browser ended on
+         * @description End a sign-in at Google whose `redirect_uri` does not lead to this router.
+         */
+        post: operations["finishPlatformSignIn"];
         delete?: never;
         options?: never;
         head?: never;
@@ -702,6 +771,9 @@ export interface paths {
          * List requests
          * @description Requests, newest first; a member's own. All filters given must fit a row.
          *
+         *     Before them, on the first part of the list, stand those under way (status `running`), as far as they are known
+         *     yet, half of the part at most. They are no rows yet: each gets its row, with the same id, when it has ended.
+         *
          *     With `since` it is a live tail instead: what was stored since, in that order, so that requests which took long
          *     are not missed.
          */
@@ -830,11 +902,43 @@ export interface paths {
         /**
          * Get Log Capture
          * @description Headers and bodies of a request and its answer: what the client sent and got and, for administrators, what
-         *     the platforms were sent and answered. 404 with the reason in `code` where nothing was kept.
+         *     the platforms were sent and answered. 404 with the reason in `code` where nothing was kept. To read those of
+         *     somebody else is noted in the audit log.
          */
         get: operations["getLogCapture"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the configuration
+         * @description Users, credentials, keys, webhooks, settings and own prices, without any secret: no password, no credential's
+         *     `auth`, nothing of a key's secret, no webhook's. `POST` takes it over, here or in another installation.
+         */
+        get: operations["exportConfiguration"];
+        put?: never;
+        /**
+         * Import a configuration
+         * @description Takes over what an export holds: all of it, or nothing where a member is at fault.
+         *
+         *     An object is the one with the same id, else the one of the same name (a key's also by its owner), else it is
+         *     made. Members that are left out stay as they are, and nothing is deleted. A second import of the same document
+         *     changes nothing. A new credential is disabled until it is given a secret, a new key works once it has been
+         *     rotated, a new webhook has a secret of its own, and a new user no password. `dry_run` only says what would
+         *     change.
+         */
+        post: operations["importConfiguration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1102,6 +1206,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description All webhooks, newest first.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Add a webhook
+         * @description Has an address told of events. The answer holds the secret that signs them, this once.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a webhook
+         * @description One webhook; its secret is not shown again.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Ends it at once, with its log of deliveries; this cannot be taken back.
+         */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Change where it leads, what it is told of, or whether it is.
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Sends `webhook.test` at once, also to a disabled webhook, and tells how it went; it is not repeated.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was sent to a webhook
+         * @description Events that were sent, wait to be, or were given up, newest first; kept for 30 days.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/github": {
         parameters: {
             query?: never;
@@ -1204,22 +1400,39 @@ export interface components {
              * @description Between the two, with what lay between requests
              */
             duration_ms: number;
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: string[];
-            /** Platforms */
+            /**
+             * Platforms
+             * @description Platforms, by id
+             */
             platforms: string[];
+            /** @description What it all came to */
             sums: components["schemas"]["SumsView"];
             /**
              * Id
              * @description As the client says it
              */
             id: string;
-            /** Children */
+            /**
+             * Children
+             * @description The sub-agents it began
+             */
             children: components["schemas"]["AgentView"][];
         };
         /**
          * AlertSettings
          * @description When webhooks tell of spend.
+         * @example {
+         *       "thresholds": [
+         *         50,
+         *         80,
+         *         100
+         *       ]
+         *     }
          */
         AlertSettings: {
             /**
@@ -1236,25 +1449,60 @@ export interface components {
         /**
          * AttemptView
          * @description One try on one credential.
+         * @example {
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "credential": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name"
+         *       },
+         *       "outcome": "outcome",
+         *       "status": 1,
+         *       "ms": 1,
+         *       "reason": "reason"
+         *     }
          */
         AttemptView: {
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string;
+            /** @description The account that was used; null for members */
             credential: components["schemas"]["Named"] | null;
-            /** Outcome */
+            /**
+             * Outcome
+             * @description What came of it
+             */
             outcome: string;
-            /** Status */
+            /**
+             * Status
+             * @description How it is, or how it ended
+             */
             status: number | null;
-            /** Ms */
+            /**
+             * Ms
+             * @description Milliseconds it took
+             */
             ms: number;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why, in the platform's words or the router's
+             */
             reason: string | null;
         };
         /**
          * AuditActor
          * @description Who acted: a user, or, without an id, a part of the router such as the command line.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "login": "admin"
+         *     }
          */
         AuditActor: {
             /**
@@ -1303,6 +1551,7 @@ export interface components {
              * @description When it was made
              */
             at: string;
+            /** @description Who did it */
             actor: components["schemas"]["AuditActor"];
             /**
              * Action
@@ -1405,6 +1654,102 @@ export interface components {
         /**
          * BatchItem
          * @description What came of one key.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "result": "changed",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name",
+         *         "prefix": "prefix",
+         *         "owner": {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "login": "login",
+         *           "name": "name"
+         *         },
+         *         "enabled": true,
+         *         "expires_at": "expires at",
+         *         "tags": [
+         *           "tags"
+         *         ],
+         *         "mapping": {
+         *           "opus": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": null,
+         *               "effort": null
+         *             }
+         *           ],
+         *           "sonnet": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": null,
+         *               "effort": null
+         *             }
+         *           ],
+         *           "haiku": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": null,
+         *               "effort": null
+         *             }
+         *           ],
+         *           "rules": [
+         *             {
+         *               "match": "claude-3-*",
+         *               "targets": []
+         *             }
+         *           ],
+         *           "default": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": null,
+         *               "effort": null
+         *             }
+         *           ]
+         *         },
+         *         "limits": {
+         *           "rpm": 60,
+         *           "tpm": 200000,
+         *           "concurrency": 5,
+         *           "queue_s": 10,
+         *           "spend": {
+         *             "day": "10.00",
+         *             "month": "100"
+         *           },
+         *           "on_spend": "reject"
+         *         },
+         *         "allowed_models": [
+         *           "allowed models"
+         *         ],
+         *         "allowed_clients": [
+         *           "allowed clients"
+         *         ],
+         *         "allowed_ips": [
+         *           "allowed ips"
+         *         ],
+         *         "capture": "none",
+         *         "note": "note",
+         *         "month": {
+         *           "cost": "1.25",
+         *           "requests": 1
+         *         },
+         *         "warnings": [
+         *           {
+         *             "field": "mapping.opus[0]",
+         *             "code": "code",
+         *             "message": "No credential of kiro is enabled."
+         *           }
+         *         ],
+         *         "former_secret_until": "former secret until",
+         *         "created_at": "created at",
+         *         "last_used_at": "last used at",
+         *         "deleted_at": "deleted at"
+         *       }
+         *     }
          */
         BatchItem: {
             /**
@@ -1424,6 +1769,106 @@ export interface components {
         /**
          * BatchView
          * @description What came of a change of many keys, in the order of `ids`.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "result": "changed",
+         *           "key": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "name",
+         *             "prefix": "prefix",
+         *             "owner": {
+         *               "id": "019a0000-0000-7000-8000-000000000001",
+         *               "login": "login",
+         *               "name": "name"
+         *             },
+         *             "enabled": true,
+         *             "expires_at": "expires at",
+         *             "tags": [
+         *               "tags"
+         *             ],
+         *             "mapping": {
+         *               "opus": [
+         *                 {
+         *                   "platform": "anthropic",
+         *                   "model": "claude-opus-5-5",
+         *                   "credential_id": null,
+         *                   "effort": null
+         *                 }
+         *               ],
+         *               "sonnet": [
+         *                 {
+         *                   "platform": "anthropic",
+         *                   "model": "claude-opus-5-5",
+         *                   "credential_id": null,
+         *                   "effort": null
+         *                 }
+         *               ],
+         *               "haiku": [
+         *                 {
+         *                   "platform": "anthropic",
+         *                   "model": "claude-opus-5-5",
+         *                   "credential_id": null,
+         *                   "effort": null
+         *                 }
+         *               ],
+         *               "rules": [
+         *                 {
+         *                   "match": "claude-3-*",
+         *                   "targets": []
+         *                 }
+         *               ],
+         *               "default": [
+         *                 {
+         *                   "platform": "anthropic",
+         *                   "model": "claude-opus-5-5",
+         *                   "credential_id": null,
+         *                   "effort": null
+         *                 }
+         *               ]
+         *             },
+         *             "limits": {
+         *               "rpm": 60,
+         *               "tpm": 200000,
+         *               "concurrency": 5,
+         *               "queue_s": 10,
+         *               "spend": {
+         *                 "day": "10.00",
+         *                 "month": "100"
+         *               },
+         *               "on_spend": "reject"
+         *             },
+         *             "allowed_models": [
+         *               "allowed models"
+         *             ],
+         *             "allowed_clients": [
+         *               "allowed clients"
+         *             ],
+         *             "allowed_ips": [
+         *               "allowed ips"
+         *             ],
+         *             "capture": "none",
+         *             "note": "note",
+         *             "month": {
+         *               "cost": "1.25",
+         *               "requests": 1
+         *             },
+         *             "warnings": [
+         *               {
+         *                 "field": "mapping.opus[0]",
+         *                 "code": "code",
+         *                 "message": "No credential of kiro is enabled."
+         *               }
+         *             ],
+         *             "former_secret_until": "former secret until",
+         *             "created_at": "created at",
+         *             "last_used_at": "last used at",
+         *             "deleted_at": "deleted at"
+         *           }
+         *         }
+         *       ]
+         *     }
          */
         BatchView: {
             /**
@@ -1435,6 +1880,13 @@ export interface components {
         /**
          * BodyView
          * @description A body without its content encoding.
+         * @example {
+         *       "encoding": "text",
+         *       "content": "content",
+         *       "size": 1,
+         *       "truncated": true,
+         *       "ended": true
+         *     }
          */
         BodyView: {
             /**
@@ -1467,6 +1919,24 @@ export interface components {
         /**
          * BreakdownRow
          * @description The number of one group, or of one pair of groups.
+         * @example {
+         *       "groups": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "name": "name"
+         *         }
+         *       ],
+         *       "other": true,
+         *       "measure": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       },
+         *       "share": 0.25,
+         *       "previous": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       }
+         *     }
          */
         BreakdownRow: {
             /**
@@ -1479,6 +1949,7 @@ export interface components {
              * @description Whether these are all groups that are not among the largest
              */
             other: boolean;
+            /** @description The figure that was asked for */
             measure: components["schemas"]["Measure"];
             /**
              * Share
@@ -1492,23 +1963,77 @@ export interface components {
         /**
          * BreakdownView
          * @description How a number is made up.
+         * @example {
+         *       "metric": "cost",
+         *       "group_by": [
+         *         "key"
+         *       ],
+         *       "tz": "tz",
+         *       "period": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "exact": true
+         *       },
+         *       "rows": [
+         *         {
+         *           "groups": [
+         *             {
+         *               "id": "019a0000-0000-7000-8000-000000000001",
+         *               "name": "name"
+         *             }
+         *           ],
+         *           "other": true,
+         *           "measure": {
+         *             "value": "12.5",
+         *             "parts": {}
+         *           },
+         *           "share": 0.25,
+         *           "previous": {
+         *             "value": "12.5",
+         *             "parts": {}
+         *           }
+         *         }
+         *       ],
+         *       "total": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       },
+         *       "previous_period": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "exact": true
+         *       },
+         *       "previous_total": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       }
+         *     }
          */
         BreakdownView: {
             /**
              * Metric
+             * @description What is counted
              * @enum {string}
              */
             metric: "cost" | "tokens" | "requests" | "errors" | "latency";
-            /** Group By */
+            /**
+             * Group By
+             * @description What it is grouped by
+             */
             group_by: ("key" | "user" | "model" | "platform" | "credential")[];
-            /** Tz */
+            /**
+             * Tz
+             * @description The zone that was counted by
+             */
             tz: string;
+            /** @description The time it is about */
             period: components["schemas"]["PeriodView"];
             /**
              * Rows
              * @description The largest first, then `other`
              */
             rows: components["schemas"]["BreakdownRow"][];
+            /** @description All together */
             total: components["schemas"]["Measure"];
             /** @description With `compare` */
             previous_period: components["schemas"]["PeriodView"] | null;
@@ -1546,6 +2071,7 @@ export interface components {
              * @description Where it begins
              */
             at: string;
+            /** @description What it all came to */
             sums: components["schemas"]["SumsView"];
         };
         /**
@@ -1577,6 +2103,34 @@ export interface components {
          *         }
          *       ]
          *     }
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "at": "at",
+         *       "expires_at": "expires at",
+         *       "legs": [
+         *         {
+         *           "name": "client_request",
+         *           "attempt": 1,
+         *           "method": "POST",
+         *           "url": "https://api.anthropic.com/v1/messages?beta=true",
+         *           "status": 200,
+         *           "content_type": "text/event-stream; charset=utf-8",
+         *           "headers": [
+         *             {
+         *               "name": "content-type",
+         *               "value": "application/json"
+         *             }
+         *           ],
+         *           "body": {
+         *             "encoding": "text",
+         *             "content": "content",
+         *             "size": 1,
+         *             "truncated": true,
+         *             "ended": true
+         *           }
+         *         }
+         *       ]
+         *     }
          */
         CaptureView: {
             /**
@@ -1584,7 +2138,10 @@ export interface components {
              * @description The request's id
              */
             id: string;
-            /** At */
+            /**
+             * At
+             * @description When it was
+             */
             at: string;
             /**
              * Expires At
@@ -1598,22 +2155,332 @@ export interface components {
             legs: components["schemas"]["LegView"][];
         };
         /**
+         * ConfigurationChange
+         * @description What an import changes of one object.
+         * @example {
+         *       "kind": "user",
+         *       "action": "create",
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name",
+         *       "before": {
+         *         "enabled": true
+         *       },
+         *       "after": {
+         *         "enabled": true
+         *       },
+         *       "secret": "secret",
+         *       "note": "note"
+         *     }
+         */
+        ConfigurationChange: {
+            /**
+             * Kind
+             * @description What kind of thing it is
+             * @enum {string}
+             */
+            kind: "user" | "credential" | "key" | "webhook" | "settings" | "prices";
+            /**
+             * Action
+             * @description What was, or would be, done
+             * @enum {string}
+             */
+            action: "create" | "change";
+            /**
+             * Id
+             * @description Null for settings and prices, and for what a dry run would make
+             */
+            id: string | null;
+            /**
+             * Name
+             * @description Login, name of the credential, key or webhook, or what is set
+             */
+            name: string;
+            /**
+             * Before
+             * @description The members that differ; null for a new object
+             */
+            before: components["schemas"]["ObjectMembers"] | null;
+            /**
+             * After
+             * @description As it became
+             */
+            after: components["schemas"]["ObjectMembers"];
+            /**
+             * Secret
+             * @description With which a new webhook signs, this once; null on a dry run
+             */
+            secret: string | null;
+            /**
+             * Note
+             * @description What is left to do, such as a secret to be given
+             */
+            note: string | null;
+        };
+        /**
+         * ConfigurationDocument
+         * @description The configuration of an installation. What is left out stays as it is, and nothing is ever deleted.
+         * @example {
+         *       "credentials": [
+         *         {
+         *           "name": "team",
+         *           "platform": "anthropic",
+         *           "priority": 1
+         *         }
+         *       ],
+         *       "format": 1,
+         *       "keys": [
+         *         {
+         *           "limits": {
+         *             "rpm": 60
+         *           },
+         *           "name": "laptop",
+         *           "owner": "ada"
+         *         }
+         *       ],
+         *       "settings": {
+         *         "time_zone": "Europe/Berlin"
+         *       },
+         *       "users": [
+         *         {
+         *           "login": "ada",
+         *           "role": "member",
+         *           "status": "active"
+         *         }
+         *       ]
+         *     }
+         */
+        ConfigurationDocument: {
+            /**
+             * Format
+             * @description Which form the document has
+             * @constant
+             */
+            format: 1;
+            /**
+             * Made At
+             * @description When it was exported; an import takes no notice of it
+             */
+            made_at?: string | null;
+            /**
+             * Version
+             * @description By which version of the program; likewise
+             */
+            version?: string | null;
+            /**
+             * Users
+             * @description People
+             * @default []
+             */
+            users: components["schemas"]["UserItem"][];
+            /**
+             * Credentials
+             * @description The accounts on platforms
+             * @default []
+             */
+            credentials: components["schemas"]["CredentialItem"][];
+            /**
+             * Keys
+             * @description API keys
+             * @default []
+             */
+            keys: components["schemas"]["KeyItem"][];
+            /**
+             * Webhooks
+             * @description Who is told of what happens
+             * @default []
+             */
+            webhooks: components["schemas"]["WebhookItem"][];
+            /** @description The settings of the installation */
+            settings?: components["schemas"]["SettingsChanges"] | null;
+            /**
+             * Own Prices
+             * @description All own prices, in the order they are looked at; null leaves them alone
+             */
+            own_prices?: components["schemas"]["PriceInput"][] | null;
+        };
+        /**
+         * ConfigurationView
+         * @description The configuration of an installation, as `POST /configuration` takes it.
+         * @example {
+         *       "format": 1,
+         *       "made_at": "made at",
+         *       "version": "version",
+         *       "users": [
+         *         {
+         *           "login": "login"
+         *         }
+         *       ],
+         *       "credentials": [
+         *         {
+         *           "platform": "anthropic",
+         *           "name": "name"
+         *         }
+         *       ],
+         *       "keys": [
+         *         {
+         *           "name": "name",
+         *           "mapping": {
+         *             "opus": [
+         *               {
+         *                 "model": "claude-opus-5-5",
+         *                 "platform": "anthropic"
+         *               }
+         *             ]
+         *           },
+         *           "limits": {
+         *             "concurrency": 5,
+         *             "queue_s": 10,
+         *             "rpm": 60,
+         *             "spend": {
+         *               "day": "10.00"
+         *             }
+         *           },
+         *           "allowed_ips": [
+         *             "10.0.0.0/8"
+         *           ],
+         *           "owner": "owner"
+         *         }
+         *       ],
+         *       "webhooks": [
+         *         {
+         *           "events": [
+         *             "budget.reached"
+         *           ],
+         *           "name": "On call",
+         *           "url": "https://hooks.example.com/router"
+         *         }
+         *       ],
+         *       "settings": {
+         *         "retention": {
+         *           "rows_days": 365
+         *         },
+         *         "time_zone": "Europe/Berlin"
+         *       },
+         *       "own_prices": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-sonnet-4-5",
+         *           "rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "valid_from": "valid from",
+         *           "valid_until": "valid until",
+         *           "hours_utc": [
+         *             1,
+         *             1
+         *           ],
+         *           "long_over_tokens": 1,
+         *           "long_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "fast_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "us_factor": "us factor",
+         *           "place_factors": {
+         *             "name": "name"
+         *           },
+         *           "web_search_usd": "web search usd",
+         *           "source": "source"
+         *         }
+         *       ]
+         *     }
+         */
+        ConfigurationView: {
+            /**
+             * Format
+             * @description Which form the document has
+             * @example 1
+             */
+            format: number;
+            /**
+             * Made At
+             * @description When it was made
+             */
+            made_at: string;
+            /**
+             * Version
+             * @description Of the program that made it
+             */
+            version: string;
+            /**
+             * Users
+             * @description People
+             */
+            users: components["schemas"]["UserItem"][];
+            /**
+             * Credentials
+             * @description The accounts on platforms
+             */
+            credentials: components["schemas"]["CredentialItem"][];
+            /**
+             * Keys
+             * @description API keys
+             */
+            keys: components["schemas"]["KeyItem"][];
+            /**
+             * Webhooks
+             * @description Who is told of what happens
+             */
+            webhooks: components["schemas"]["WebhookItem"][];
+            /** @description The settings of the installation */
+            settings: components["schemas"]["SettingsChanges"];
+            /**
+             * Own Prices
+             * @description In the order they are looked at
+             */
+            own_prices: components["schemas"]["PriceView"][];
+        };
+        /**
          * CostParts
          * @description USD, by what it was paid for.
+         * @example {
+         *       "total": "12.5",
+         *       "input": "input",
+         *       "output": "output",
+         *       "cache_read": "cache read",
+         *       "cache_write": "cache write",
+         *       "other": "other"
+         *     }
          */
         CostParts: {
             /**
              * Total
+             * @description All together
              * @example 12.5
              */
             total: string;
-            /** Input */
+            /**
+             * Input
+             * @description For tokens that were sent
+             */
             input: string;
-            /** Output */
+            /**
+             * Output
+             * @description For tokens that came back
+             */
             output: string;
-            /** Cache Read */
+            /**
+             * Cache Read
+             * @description For tokens read from the prompt cache
+             */
             cache_read: string;
-            /** Cache Write */
+            /**
+             * Cache Write
+             * @description For tokens written to the prompt cache
+             */
             cache_write: string;
             /**
              * Other
@@ -1624,19 +2491,50 @@ export interface components {
         /**
          * CostView
          * @description What a request cost; amounts are decimal strings.
+         * @example {
+         *       "total": "total",
+         *       "input": "input",
+         *       "output": "output",
+         *       "cache_read": "cache read",
+         *       "cache_write": "cache write",
+         *       "other": "other",
+         *       "rates": {
+         *         "name": "name"
+         *       },
+         *       "currency": "currency",
+         *       "price_version": "price version"
+         *     }
          */
         CostView: {
-            /** Total */
+            /**
+             * Total
+             * @description All together
+             */
             total: string;
-            /** Input */
+            /**
+             * Input
+             * @description For tokens that were sent
+             */
             input: string;
-            /** Output */
+            /**
+             * Output
+             * @description For tokens that came back
+             */
             output: string;
-            /** Cache Read */
+            /**
+             * Cache Read
+             * @description For tokens read from the prompt cache
+             */
             cache_read: string;
-            /** Cache Write */
+            /**
+             * Cache Write
+             * @description For tokens written to the prompt cache
+             */
             cache_write: string;
-            /** Other */
+            /**
+             * Other
+             * @description For everything else, such as searches
+             */
             other: string;
             /**
              * Rates
@@ -1645,9 +2543,15 @@ export interface components {
             rates: {
                 [key: string]: string;
             };
-            /** Currency */
+            /**
+             * Currency
+             * @description Always USD
+             */
             currency: string;
-            /** Price Version */
+            /**
+             * Price Version
+             * @description The price version that made it
+             */
             price_version: string;
         };
         /**
@@ -1663,11 +2567,34 @@ export interface components {
         /**
          * CredentialChanges
          * @description Members of a credential; those left out stay as they are.
+         * @example {
+         *       "name": "name",
+         *       "enabled": true,
+         *       "base_url": "https://api.anthropic.com",
+         *       "auth": {
+         *         "api_key": "sk-ant-…"
+         *       },
+         *       "options": {
+         *         "region": "us-east-1"
+         *       },
+         *       "priority": 1,
+         *       "weight": 1,
+         *       "max_concurrency": 1,
+         *       "models": [
+         *         "models"
+         *       ]
+         *     }
          */
         CredentialChanges: {
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name?: string;
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled?: boolean;
             /**
              * Base Url
@@ -1683,7 +2610,10 @@ export interface components {
              *     }
              */
             auth?: components["schemas"]["CredentialAuth"] | null;
-            /** Options */
+            /**
+             * Options
+             * @description Options of its platform
+             */
             options?: components["schemas"]["CredentialOptions"];
             /**
              * Priority
@@ -1709,11 +2639,25 @@ export interface components {
         /**
          * CredentialInput
          * @description A new credential.
+         * @example {
+         *       "name": "name",
+         *       "base_url": "https://api.anthropic.com",
+         *       "auth": {
+         *         "api_key": "sk-ant-…"
+         *       },
+         *       "platform": "anthropic"
+         *     }
          */
         CredentialInput: {
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled?: boolean;
             /**
              * Base Url
@@ -1726,7 +2670,10 @@ export interface components {
              * @description Write only
              */
             auth: components["schemas"]["CredentialAuth"];
-            /** Options */
+            /**
+             * Options
+             * @description Options of its platform
+             */
             options?: components["schemas"]["CredentialOptions"];
             /**
              * Priority
@@ -1750,9 +2697,82 @@ export interface components {
             models?: string[] | null;
             /**
              * Platform
+             * @description The id of a platform
              * @example anthropic
              */
             platform: string;
+        };
+        /**
+         * CredentialItem
+         * @description A credential, without its secret: a new one is disabled until it is given one.
+         * @example {
+         *       "platform": "anthropic",
+         *       "name": "name"
+         *     }
+         */
+        CredentialItem: {
+            /**
+             * Id
+             * @description Where an object has this id, it is the one that is meant; else the one of this name; else it is new
+             */
+            id?: string | null;
+            /**
+             * Platform
+             * @description The id of a platform
+             * @example anthropic
+             */
+            platform: string;
+            /**
+             * Name
+             * @description What people call it
+             */
+            name: string;
+            /**
+             * Origin
+             * @description `environment`: it follows CLAUDE_API_KEY, and is neither made nor changed by an import
+             * @default api
+             * @enum {string}
+             */
+            origin: "api" | "environment";
+            /**
+             * Enabled
+             * @description Whether it is used
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Base Url
+             * @description Another address than the platform's own
+             */
+            base_url?: string | null;
+            /**
+             * Options
+             * @description As the platform has them
+             * @default {}
+             */
+            options: components["schemas"]["CredentialOptions"];
+            /**
+             * Priority
+             * @description Higher ones are used first
+             * @default 0
+             */
+            priority: number;
+            /**
+             * Weight
+             * @description The share among those of one priority
+             * @default 1
+             */
+            weight: number;
+            /**
+             * Max Concurrency
+             * @description Requests under way at once; null: no bound
+             */
+            max_concurrency?: number | null;
+            /**
+             * Models
+             * @description Models, by name
+             */
+            models?: string[] | null;
         };
         /**
          * CredentialOptions
@@ -1767,55 +2787,224 @@ export interface components {
         /**
          * CredentialState
          * @description Whether requests use a credential.
+         * @example {
+         *       "status": "ready",
+         *       "reason": "reason",
+         *       "until": "until"
+         *     }
          */
         CredentialState: {
             /**
              * Status
+             * @description How it is, or how it ended
              * @enum {string}
              */
             status: "ready" | "cooling" | "blocked" | "disabled";
-            /** Reason */
+            /**
+             * Reason
+             * @description Why, in the platform's words or the router's
+             */
             reason?: string | null;
-            /** Until */
+            /**
+             * Until
+             * @description When it ends by itself; null: not by itself, or not known
+             */
             until?: string | null;
         };
         /**
          * CredentialView
          * @description An account on a platform; its secret is never given out.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "platform": "platform",
+         *       "name": "name",
+         *       "enabled": true,
+         *       "base_url": "base url",
+         *       "options": {
+         *         "region": "us-east-1"
+         *       },
+         *       "priority": 1,
+         *       "weight": 1,
+         *       "max_concurrency": 1,
+         *       "models": [
+         *         "models"
+         *       ],
+         *       "origin": "origin",
+         *       "state": {
+         *         "status": "ready",
+         *         "reason": "reason",
+         *         "until": "until"
+         *       },
+         *       "created_at": "created at"
+         *     }
          */
         CredentialView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled: boolean;
-            /** Base Url */
+            /**
+             * Base Url
+             * @description Another address than the platform's own
+             */
             base_url: string | null;
-            /** Options */
+            /**
+             * Options
+             * @description Options of its platform
+             */
             options: components["schemas"]["CredentialOptions"];
-            /** Priority */
+            /**
+             * Priority
+             * @description Higher ones are used first
+             */
             priority: number;
-            /** Weight */
+            /**
+             * Weight
+             * @description The share among those of one priority
+             */
             weight: number;
-            /** Max Concurrency */
+            /**
+             * Max Concurrency
+             * @description Requests under way at once; null: no bound
+             */
             max_concurrency: number | null;
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: string[] | null;
             /**
              * Origin
              * @description api, or environment for the one that follows CLAUDE_API_KEY
              */
             origin: string;
+            /** @description How it is */
             state: components["schemas"]["CredentialState"];
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
+        };
+        /**
+         * DeliveryView
+         * @description One event on its way to one webhook; the answer is that of the last try.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "duration_ms": 120,
+         *       "event_id": "msg_019a000000007000800000000000000f",
+         *       "id": "019a0000-0000-7000-8000-000000000003",
+         *       "next_at": "2026-11-03T09:30:05.000Z",
+         *       "payload": {
+         *         "data": {
+         *           "model": "new-model",
+         *           "platform": "openai",
+         *           "requests": 3
+         *         },
+         *         "timestamp": "2026-11-03T09:30:00.000Z",
+         *         "type": "model.unpriced"
+         *       },
+         *       "response": "come back later",
+         *       "state": "waiting",
+         *       "status": 503,
+         *       "tries": 1,
+         *       "type": "model.unpriced",
+         *       "error": null,
+         *       "ended_at": null
+         *     }
+         */
+        DeliveryView: {
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
+            id: string;
+            /**
+             * Event Id
+             * @description What the header `webhook-id` says
+             */
+            event_id: string;
+            /**
+             * Type
+             * @description The event
+             * @example budget.reached
+             */
+            type: string;
+            /**
+             * Payload
+             * @description What is sent
+             */
+            payload: components["schemas"]["ObjectMembers"];
+            /**
+             * State
+             * @description `delivered`: it was answered with 2xx; `failed`: it was given up
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "failed";
+            /**
+             * Tries
+             * @description How often it was sent, at most ten times in three days
+             */
+            tries: number;
+            /**
+             * Next At
+             * @description When it is tried again
+             */
+            next_at: string | null;
+            /**
+             * Status
+             * @description HTTP status of the answer
+             */
+            status: number | null;
+            /**
+             * Response
+             * @description How the answer begins
+             */
+            response: string | null;
+            /**
+             * Error
+             * @description Why there was no answer
+             */
+            error: string | null;
+            /**
+             * Duration Ms
+             * @description From the first to the last byte
+             */
+            duration_ms: number | null;
+            /**
+             * Created At
+             * @description When it was made
+             */
+            created_at: string;
+            /**
+             * Ended At
+             * @description When it ended; null: not yet
+             */
+            ended_at: string | null;
         };
         /**
          * EnvironmentSetting
          * @description A setting that the environment decides: it cannot be changed here.
+         * @example {
+         *       "variable": "FRONTEND_URL",
+         *       "setting": "public_url"
+         *     }
          */
         EnvironmentSetting: {
             /**
@@ -1834,34 +3023,75 @@ export interface components {
         /**
          * ErrorView
          * @description An error as Anthropic's API shapes it.
+         * @example {
+         *       "type": "type",
+         *       "message": "message"
+         *     }
          */
         ErrorView: {
-            /** Type */
+            /**
+             * Type
+             * @description The kind
+             */
             type: string;
-            /** Message */
+            /**
+             * Message
+             * @description What went wrong, in a sentence
+             */
             message: string;
         };
         /**
          * FailedAttempt
          * @description An attempt that failed.
+         * @example {
+         *       "log_id": "log id",
+         *       "at": "at",
+         *       "model": "model",
+         *       "outcome": "outcome",
+         *       "status": 1,
+         *       "reason": "reason"
+         *     }
          */
         FailedAttempt: {
-            /** Log Id */
+            /**
+             * Log Id
+             * @description The row in the request log
+             */
             log_id: string;
-            /** At */
+            /**
+             * At
+             * @description When it was
+             */
             at: string;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string;
-            /** Outcome */
+            /**
+             * Outcome
+             * @description What came of it
+             */
             outcome: string;
-            /** Status */
+            /**
+             * Status
+             * @description How it is, or how it ended
+             */
             status: number | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why, in the platform's words or the router's
+             */
             reason: string | null;
         };
         /**
          * FieldError
          * @description One member of the input that cannot be accepted.
+         * @example {
+         *       "field": "name",
+         *       "code": "invalid",
+         *       "message": "message"
+         *     }
          */
         FieldError: {
             /**
@@ -1872,6 +3102,22 @@ export interface components {
             field: string;
             /**
              * Code
+             * @description One of:
+             *
+             *     - `above_own_limit`: More than an administrator has set
+             *     - `for_administrators`: Only administrators may set it
+             *     - `forbidden`: Not for members
+             *     - `given_twice`: The parameter takes one value
+             *     - `invalid`: See `message`
+             *     - `no_secret`: The credential has no secret yet
+             *     - `not_found`: There is no such object
+             *     - `not_yours`: It is not the member's own to decide
+             *     - `repeated`: It stands there twice
+             *     - `set_by_environment`: A variable of the environment decides it
+             *     - `taken`: Another object has it
+             *     - `too_many`: More than there may be
+             *     - `unknown_parameter`: The call has no such parameter
+             *     - `wrong_password`: Not the current password
              * @example invalid
              */
             code: string;
@@ -1884,11 +3130,23 @@ export interface components {
         /**
          * ForecastView
          * @description A calendar month of the zone: what it cost until now, and will cost if it goes on as in the last seven days.
+         * @example {
+         *       "from": "from",
+         *       "to": "to",
+         *       "spent": "spent",
+         *       "expected": "expected"
+         *     }
          */
         ForecastView: {
-            /** From */
+            /**
+             * From
+             * @description The first moment of the period
+             */
             from: string;
-            /** To */
+            /**
+             * To
+             * @description The moment after the period
+             */
             to: string;
             /**
              * Spent
@@ -1904,6 +3162,10 @@ export interface components {
         /**
          * GithubAccount
          * @description The account on GitHub that a user signs in with.
+         * @example {
+         *       "id": 1,
+         *       "login": "login"
+         *     }
          */
         GithubAccount: {
             /**
@@ -1920,6 +3182,18 @@ export interface components {
         /**
          * GithubSettings
          * @description Who may sign in with GitHub: whom any of the lists names.
+         * @example {
+         *       "logins": [
+         *         "octocat"
+         *       ],
+         *       "organisations": [
+         *         "example"
+         *       ],
+         *       "email_domains": [
+         *         "example.com"
+         *       ],
+         *       "approval": true
+         *     }
          */
         GithubSettings: {
             /**
@@ -1959,6 +3233,10 @@ export interface components {
         /**
          * GroupView
          * @description A key, a user, a model, a platform or a credential.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name"
+         *     }
          */
         GroupView: {
             /**
@@ -1975,18 +3253,36 @@ export interface components {
         /**
          * HalfHour
          * @description Attempts of half an hour; `failed` are those that the platform, not the client, ended.
+         * @example {
+         *       "at": "at",
+         *       "attempts": 1,
+         *       "failed": 1
+         *     }
          */
         HalfHour: {
-            /** At */
+            /**
+             * At
+             * @description When it was
+             */
             at: string;
-            /** Attempts */
+            /**
+             * Attempts
+             * @description Every try, in order
+             */
             attempts: number;
-            /** Failed */
+            /**
+             * Failed
+             * @description Those that the platform, not the client, ended
+             */
             failed: number;
         };
         /**
          * HeaderView
          * @description A header line.
+         * @example {
+         *       "name": "content-type",
+         *       "value": "application/json"
+         *     }
          */
         HeaderView: {
             /**
@@ -2005,8 +3301,48 @@ export interface components {
         /**
          * HealthView
          * @description How a credential fared in the last day.
+         * @example {
+         *       "state": {
+         *         "status": "ready",
+         *         "reason": "reason",
+         *         "until": "until"
+         *       },
+         *       "quota": {
+         *         "read_at": "read at",
+         *         "plan": "plan",
+         *         "windows": [
+         *           {
+         *             "name": "Credit",
+         *             "left": 0.25,
+         *             "used": null,
+         *             "limit": null,
+         *             "unit": null,
+         *             "resets_at": null
+         *           }
+         *         ],
+         *         "error": "error"
+         *       },
+         *       "half_hours": [
+         *         {
+         *           "at": "at",
+         *           "attempts": 1,
+         *           "failed": 1
+         *         }
+         *       ],
+         *       "last_errors": [
+         *         {
+         *           "log_id": "log id",
+         *           "at": "at",
+         *           "model": "model",
+         *           "outcome": "outcome",
+         *           "status": 1,
+         *           "reason": "reason"
+         *         }
+         *       ]
+         *     }
          */
         HealthView: {
+            /** @description How it is */
             state: components["schemas"]["CredentialState"];
             /** @description Null for platforms that tell nothing of the kind */
             quota?: components["schemas"]["QuotaView"] | null;
@@ -2022,6 +3358,94 @@ export interface components {
             last_errors: components["schemas"]["FailedAttempt"][];
         };
         /**
+         * ImportInput
+         * @description A configuration to take over.
+         * @example {
+         *       "configuration": {
+         *         "credentials": [
+         *           {
+         *             "name": "team",
+         *             "platform": "anthropic",
+         *             "priority": 1
+         *           }
+         *         ],
+         *         "format": 1,
+         *         "keys": [
+         *           {
+         *             "limits": {
+         *               "rpm": 60
+         *             },
+         *             "name": "laptop",
+         *             "owner": "ada"
+         *           }
+         *         ],
+         *         "settings": {
+         *           "time_zone": "Europe/Berlin"
+         *         },
+         *         "users": [
+         *           {
+         *             "login": "ada",
+         *             "role": "member",
+         *             "status": "active"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        ImportInput: {
+            /** @description What an export gave */
+            configuration: components["schemas"]["ConfigurationDocument"];
+            /**
+             * Dry Run
+             * @description Only say what would change
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * ImportView
+         * @description What an import has changed or, on a dry run, would change.
+         * @example {
+         *       "changes": [
+         *         {
+         *           "action": "change",
+         *           "after": {
+         *             "limits": {
+         *               "rpm": 60
+         *             }
+         *           },
+         *           "before": {
+         *             "limits": {}
+         *           },
+         *           "id": "019ab1c2-7d3e-7f00-8a11-5b6c7d8e9f01",
+         *           "kind": "key",
+         *           "name": "laptop",
+         *           "secret": null,
+         *           "note": null
+         *         }
+         *       ],
+         *       "dry_run": true,
+         *       "unchanged": 12
+         *     }
+         */
+        ImportView: {
+            /**
+             * Dry Run
+             * @description Whether it only says what would change
+             */
+            dry_run: boolean;
+            /**
+             * Changes
+             * @description What is, or would be, another
+             */
+            changes: components["schemas"]["ConfigurationChange"][];
+            /**
+             * Unchanged
+             * @description How many objects of the document are here as it says already
+             */
+            unchanged: number;
+        };
+        /**
          * JobView
          * @description Work that takes longer than an answer may: ask for it again until its state is `done` or `failed`.
          * @example {
@@ -2033,7 +3457,8 @@ export interface components {
          *       "progress": 1,
          *       "result_url": "/api/v1/jobs/019a0000-0000-7000-8000-000000000001/result",
          *       "started_at": "2026-11-03T09:30:01.000Z",
-         *       "state": "done"
+         *       "state": "done",
+         *       "error": null
          *     }
          */
         JobView: {
@@ -2050,6 +3475,7 @@ export interface components {
             kind: string;
             /**
              * State
+             * @description How it is
              * @enum {string}
              */
             state: "queued" | "running" | "done" | "failed";
@@ -2073,11 +3499,20 @@ export interface components {
              * @description Who asked for it; null: the router itself
              */
             owner_id: string | null;
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it was begun; null: not yet
+             */
             started_at: string | null;
-            /** Ended At */
+            /**
+             * Ended At
+             * @description When it ended; null: not yet
+             */
             ended_at: string | null;
         };
         /**
@@ -2094,15 +3529,62 @@ export interface components {
         /**
          * KeyChanges
          * @description Members of a key; those left out stay as they are.
+         * @example {
+         *       "name": "name",
+         *       "enabled": true,
+         *       "expires_at": "2026-11-03T09:30:00.000Z",
+         *       "tags": [
+         *         "tags"
+         *       ],
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "model": "claude-opus-5-5",
+         *             "platform": "anthropic"
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "rpm": 60,
+         *         "spend": {
+         *           "day": "10.00"
+         *         }
+         *       },
+         *       "allowed_models": [
+         *         "allowed models"
+         *       ],
+         *       "allowed_clients": [
+         *         "allowed clients"
+         *       ],
+         *       "allowed_ips": [
+         *         "10.0.0.0/8"
+         *       ],
+         *       "capture": "none",
+         *       "note": "note"
+         *     }
          */
         KeyChanges: {
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name?: string;
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled?: boolean;
-            /** Expires At */
+            /**
+             * Expires At
+             * @description When it ends; null: never
+             */
             expires_at?: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description Words to find it by
+             */
             tags?: string[];
             /**
              * Mapping
@@ -2130,12 +3612,19 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitSet"] | null;
-            /** Allowed Models */
+            /**
+             * Allowed Models
+             * @description Patterns for the names that may be asked for; without one every name may
+             */
             allowed_models?: string[];
-            /** Allowed Clients */
+            /**
+             * Allowed Clients
+             * @description Patterns for the client's name; without one every client may
+             */
             allowed_clients?: string[];
             /**
              * Allowed Ips
+             * @description Networks and addresses that may use it; without one all may
              * @example [
              *       "10.0.0.0/8"
              *     ]
@@ -2147,21 +3636,58 @@ export interface components {
              * @enum {string}
              */
             capture?: "none" | "errors" | "all";
-            /** Note */
+            /**
+             * Note
+             * @description Free text
+             */
             note?: string | null;
         };
         /**
          * KeyInput
          * @description A new key; `owner_id` is the caller where it is left out.
+         * @example {
+         *       "name": "name",
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "model": "claude-opus-5-5",
+         *             "platform": "anthropic"
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "rpm": 60,
+         *         "spend": {
+         *           "day": "10.00"
+         *         }
+         *       },
+         *       "allowed_ips": [
+         *         "10.0.0.0/8"
+         *       ]
+         *     }
          */
         KeyInput: {
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled?: boolean;
-            /** Expires At */
+            /**
+             * Expires At
+             * @description When it ends; null: never
+             */
             expires_at?: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description Words to find it by
+             */
             tags?: string[];
             /**
              * Mapping
@@ -2189,12 +3715,19 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitSet"] | null;
-            /** Allowed Models */
+            /**
+             * Allowed Models
+             * @description Patterns for the names that may be asked for; without one every name may
+             */
             allowed_models?: string[];
-            /** Allowed Clients */
+            /**
+             * Allowed Clients
+             * @description Patterns for the client's name; without one every client may
+             */
             allowed_clients?: string[];
             /**
              * Allowed Ips
+             * @description Networks and addresses that may use it; without one all may
              * @example [
              *       "10.0.0.0/8"
              *     ]
@@ -2206,14 +3739,143 @@ export interface components {
              * @enum {string}
              */
             capture?: "none" | "errors" | "all";
-            /** Note */
+            /**
+             * Note
+             * @description Free text
+             */
             note?: string | null;
-            /** Owner Id */
+            /**
+             * Owner Id
+             * @description Whose it is; the caller's where it is left out
+             */
             owner_id?: string | null;
+        };
+        /**
+         * KeyItem
+         * @description A key, without its secret: a new one works once it has been rotated.
+         * @example {
+         *       "name": "name",
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "model": "claude-opus-5-5",
+         *             "platform": "anthropic"
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "rpm": 60,
+         *         "spend": {
+         *           "day": "10.00"
+         *         }
+         *       },
+         *       "allowed_ips": [
+         *         "10.0.0.0/8"
+         *       ],
+         *       "owner": "owner"
+         *     }
+         */
+        KeyItem: {
+            /**
+             * Name
+             * @description What people call it
+             */
+            name: string;
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
+            enabled?: boolean;
+            /**
+             * Expires At
+             * @description May lie in the past
+             */
+            expires_at?: string | null;
+            /**
+             * Tags
+             * @description Words to find it by
+             */
+            tags?: string[];
+            /**
+             * Mapping
+             * @description Slots (opus, sonnet, haiku, …), `rules` and `default`, each a chain of targets. A slot left out asks Anthropic for the model as it is named; an empty chain refuses it.
+             * @example {
+             *       "opus": [
+             *         {
+             *           "model": "claude-opus-5-5",
+             *           "platform": "anthropic"
+             *         }
+             *       ]
+             *     }
+             */
+            mapping?: components["schemas"]["ModelMapping"] | null;
+            /**
+             * Limits
+             * @description `rpm`, `tpm`, `concurrency`, `queue_s` (seconds to wait for a place), `spend` in USD by window (5h, day, week, month, total) and `on_spend` (reject or warn); each is optional, null lifts all
+             * @example {
+             *       "concurrency": 5,
+             *       "queue_s": 10,
+             *       "rpm": 60,
+             *       "spend": {
+             *         "day": "10.00"
+             *       }
+             *     }
+             */
+            limits?: components["schemas"]["LimitSet"] | null;
+            /**
+             * Allowed Models
+             * @description Patterns for the names that may be asked for; without one every name may
+             */
+            allowed_models?: string[];
+            /**
+             * Allowed Clients
+             * @description Patterns for the client's name; without one every client may
+             */
+            allowed_clients?: string[];
+            /**
+             * Allowed Ips
+             * @description Networks and addresses that may use it; without one all may
+             * @example [
+             *       "10.0.0.0/8"
+             *     ]
+             */
+            allowed_ips?: string[];
+            /**
+             * Capture
+             * @description Of which requests headers and bodies are kept: of none, of those that fail, of all
+             * @enum {string}
+             */
+            capture?: "none" | "errors" | "all";
+            /**
+             * Note
+             * @description Free text
+             */
+            note?: string | null;
+            /**
+             * Id
+             * @description Where an object has this id, it is the one that is meant; else the one of this name; else it is new
+             */
+            id?: string | null;
+            /**
+             * Owner
+             * @description The login of its owner
+             */
+            owner: string;
         };
         /**
          * KeyTestAttempt
          * @description One try of a test.
+         * @example {
+         *       "platform": "anthropic",
+         *       "model": "model",
+         *       "credential": "credential",
+         *       "outcome": "ok",
+         *       "status": 1,
+         *       "ms": 1,
+         *       "reason": "reason"
+         *     }
          */
         KeyTestAttempt: {
             /**
@@ -2272,6 +3934,35 @@ export interface components {
         /**
          * KeyTestView
          * @description How a request for one token went through a key's mapping.
+         * @example {
+         *       "ok": true,
+         *       "http_status": 1,
+         *       "error": {
+         *         "type": "type",
+         *         "message": "message"
+         *       },
+         *       "rule": "rule",
+         *       "slot": "slot",
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "duration_ms": 1,
+         *       "cost": "cost",
+         *       "attempts": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "model",
+         *           "credential": "credential",
+         *           "outcome": "ok",
+         *           "status": 1,
+         *           "ms": 1,
+         *           "reason": "reason"
+         *         }
+         *       ],
+         *       "warnings": [
+         *         "warnings"
+         *       ],
+         *       "log_id": "log id"
+         *     }
          */
         KeyTestView: {
             /**
@@ -2335,33 +4026,156 @@ export interface components {
         /**
          * KeyView
          * @description An API key; its secret is not stored.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name",
+         *       "prefix": "prefix",
+         *       "owner": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "login": "login",
+         *         "name": "name"
+         *       },
+         *       "enabled": true,
+         *       "expires_at": "expires at",
+         *       "tags": [
+         *         "tags"
+         *       ],
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": null,
+         *             "effort": null
+         *           }
+         *         ],
+         *         "sonnet": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": null,
+         *             "effort": null
+         *           }
+         *         ],
+         *         "haiku": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": null,
+         *             "effort": null
+         *           }
+         *         ],
+         *         "rules": [
+         *           {
+         *             "match": "claude-3-*",
+         *             "targets": []
+         *           }
+         *         ],
+         *         "default": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": null,
+         *             "effort": null
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "rpm": 60,
+         *         "tpm": 200000,
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "spend": {
+         *           "day": "10.00",
+         *           "month": "100"
+         *         },
+         *         "on_spend": "reject"
+         *       },
+         *       "allowed_models": [
+         *         "allowed models"
+         *       ],
+         *       "allowed_clients": [
+         *         "allowed clients"
+         *       ],
+         *       "allowed_ips": [
+         *         "allowed ips"
+         *       ],
+         *       "capture": "none",
+         *       "note": "note",
+         *       "month": {
+         *         "cost": "1.25",
+         *         "requests": 1
+         *       },
+         *       "warnings": [
+         *         {
+         *           "field": "mapping.opus[0]",
+         *           "code": "code",
+         *           "message": "No credential of kiro is enabled."
+         *         }
+         *       ],
+         *       "former_secret_until": "former secret until",
+         *       "created_at": "created at",
+         *       "last_used_at": "last used at",
+         *       "deleted_at": "deleted at"
+         *     }
          */
         KeyView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
             /**
              * Prefix
              * @description The beginning of the secret, to recognise it by
              */
             prefix: string;
+            /** @description Whose it is */
             owner: components["schemas"]["UserRef"];
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled: boolean;
-            /** Expires At */
+            /**
+             * Expires At
+             * @description When it ends; null: never
+             */
             expires_at: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description Words to find it by
+             */
             tags: string[];
-            /** Mapping */
+            /**
+             * Mapping
+             * @description Where model names lead
+             */
             mapping: components["schemas"]["ModelMapping"];
-            /** Limits */
+            /**
+             * Limits
+             * @description What may be used; without a member there is no such limit
+             */
             limits: components["schemas"]["LimitSet"];
-            /** Allowed Models */
+            /**
+             * Allowed Models
+             * @description Patterns for the names that may be asked for; without one every name may
+             */
             allowed_models: string[];
-            /** Allowed Clients */
+            /**
+             * Allowed Clients
+             * @description Patterns for the client's name; without one every client may
+             */
             allowed_clients: string[];
-            /** Allowed Ips */
+            /**
+             * Allowed Ips
+             * @description Networks and addresses that may use it; without one all may
+             */
             allowed_ips: string[];
             /**
              * Capture
@@ -2369,8 +4183,12 @@ export interface components {
              * @enum {string}
              */
             capture: "none" | "errors" | "all";
-            /** Note */
+            /**
+             * Note
+             * @description Free text
+             */
             note: string | null;
+            /** @description What it has used in this calendar month (UTC) */
             month: components["schemas"]["MonthView"];
             /**
              * Warnings
@@ -2382,23 +4200,47 @@ export interface components {
              * @description How long the secret before the last rotation still works; null: it does not
              */
             former_secret_until: string | null;
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
-            /** Last Used At */
+            /**
+             * Last Used At
+             * @description When it was last used; null: never
+             */
             last_used_at: string | null;
-            /** Deleted At */
+            /**
+             * Deleted At
+             * @description When it was deleted; null: it is not
+             */
             deleted_at: string | null;
         };
         /**
          * LatencyView
          * @description How long requests took that reached a platform, in milliseconds; percentiles are estimated from a histogram.
+         * @example {
+         *       "p50_ms": 1,
+         *       "p95_ms": 1,
+         *       "mean_ms": 1,
+         *       "ttft_mean_ms": 1
+         *     }
          */
         LatencyView: {
-            /** P50 Ms */
+            /**
+             * P50 Ms
+             * @description Half of them took no longer
+             */
             p50_ms: number | null;
-            /** P95 Ms */
+            /**
+             * P95 Ms
+             * @description 95 of 100 took no longer
+             */
             p95_ms: number | null;
-            /** Mean Ms */
+            /**
+             * Mean Ms
+             * @description The mean
+             */
             mean_ms: number | null;
             /**
              * Ttft Mean Ms
@@ -2409,10 +4251,32 @@ export interface components {
         /**
          * LegView
          * @description What passed on one leg of a request.
+         * @example {
+         *       "name": "client_request",
+         *       "attempt": 1,
+         *       "method": "POST",
+         *       "url": "https://api.anthropic.com/v1/messages?beta=true",
+         *       "status": 200,
+         *       "content_type": "text/event-stream; charset=utf-8",
+         *       "headers": [
+         *         {
+         *           "name": "content-type",
+         *           "value": "application/json"
+         *         }
+         *       ],
+         *       "body": {
+         *         "encoding": "text",
+         *         "content": "content",
+         *         "size": 1,
+         *         "truncated": true,
+         *         "ended": true
+         *       }
+         *     }
          */
         LegView: {
             /**
              * Name
+             * @description What people call it
              * @enum {string}
              */
             name: "client_request" | "upstream_request" | "upstream_response" | "client_response";
@@ -2441,6 +4305,7 @@ export interface components {
             status: number | null;
             /**
              * Content Type
+             * @description The media type of the body
              * @example text/event-stream; charset=utf-8
              */
             content_type: string | null;
@@ -2449,11 +4314,23 @@ export interface components {
              * @description In their order
              */
             headers: components["schemas"]["HeaderView"][];
+            /** @description What was sent */
             body: components["schemas"]["BodyView"];
         };
         /**
          * LimitSet
          * @description Limits; without a member there is no such limit.
+         * @example {
+         *       "rpm": 60,
+         *       "tpm": 200000,
+         *       "concurrency": 5,
+         *       "queue_s": 10,
+         *       "spend": {
+         *         "day": "10.00",
+         *         "month": "100"
+         *       },
+         *       "on_spend": "reject"
+         *     }
          */
         LimitSet: {
             /**
@@ -2489,65 +4366,315 @@ export interface components {
             on_spend?: ("reject" | "warn") | null;
         };
         /**
+         * LogSummaryView
+         * @description Sums and a histogram of the log.
+         * @example {
+         *       "bucket_s": 3600,
+         *       "buckets": [
+         *         {
+         *           "at": "2026-11-24T09:00:00.000Z",
+         *           "sums": {
+         *             "aborted": 5,
+         *             "cost": "14.2071",
+         *             "errors": 6,
+         *             "limited": 3,
+         *             "ok": 398,
+         *             "requests": 412,
+         *             "unpriced": 0,
+         *             "usage": {
+         *               "cache_read_tokens": 9120455,
+         *               "cache_write_1h_tokens": 0,
+         *               "cache_write_5m_tokens": 402118,
+         *               "input_tokens": 48211,
+         *               "output_tokens": 210933,
+         *               "reasoning_tokens": 31002,
+         *               "web_searches": 2
+         *             }
+         *           }
+         *         }
+         *       ],
+         *       "complete": true,
+         *       "counted_from": "2026-11-24T00:00:00.000Z",
+         *       "from": "2026-11-24T00:00:00.000Z",
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       },
+         *       "to": "2026-11-25T00:00:00.000Z"
+         *     }
+         */
+        LogSummaryView: {
+            /**
+             * From
+             * @description The first moment of the period
+             */
+            from: string;
+            /**
+             * To
+             * @description The moment after the period
+             */
+            to: string;
+            /**
+             * Bucket S
+             * @description Width of a bucket in seconds; buckets begin at multiples of it in UTC
+             */
+            bucket_s: number;
+            /**
+             * Complete
+             * @description False: there were too many rows, and older ones were not counted
+             */
+            complete: boolean;
+            /**
+             * Counted From
+             * @description From when on rows were counted
+             */
+            counted_from: string;
+            /** @description What it all came to */
+            sums: components["schemas"]["SumsView"];
+            /**
+             * Buckets
+             * @description Oldest first; without gaps
+             */
+            buckets: components["schemas"]["BucketView"][];
+        };
+        /**
          * LogView
          * @description One request.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "at": "at",
+         *       "kind": "kind",
+         *       "request_id": "req_019a000000007000800000000000001a",
+         *       "upstream_request_id": "upstream request id",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name"
+         *       },
+         *       "user": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "login": "login",
+         *         "name": "name"
+         *       },
+         *       "session_id": "session id",
+         *       "agent_id": "agent id",
+         *       "parent_agent_id": "parent agent id",
+         *       "client": "client",
+         *       "client_ip": "client ip",
+         *       "requested_model": "requested model",
+         *       "slot": "slot",
+         *       "rule": "rule",
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "credential": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name"
+         *       },
+         *       "stream": true,
+         *       "status": "status",
+         *       "http_status": 1,
+         *       "stop_reason": "stop reason",
+         *       "error": {
+         *         "type": "type",
+         *         "message": "message"
+         *       },
+         *       "usage": {
+         *         "input_tokens": 1,
+         *         "output_tokens": 1,
+         *         "cache_read_tokens": 1,
+         *         "cache_write_5m_tokens": 1,
+         *         "cache_write_1h_tokens": 1,
+         *         "reasoning_tokens": 1,
+         *         "web_searches": 1
+         *       },
+         *       "usage_state": "usage state",
+         *       "cost": {
+         *         "total": "total",
+         *         "input": "input",
+         *         "output": "output",
+         *         "cache_read": "cache read",
+         *         "cache_write": "cache write",
+         *         "other": "other",
+         *         "rates": {
+         *           "name": "name"
+         *         },
+         *         "currency": "currency",
+         *         "price_version": "price version"
+         *       },
+         *       "cost_state": "cost state",
+         *       "timings": {
+         *         "admission_ms": 1,
+         *         "queue_ms": 1,
+         *         "connect_ms": 1,
+         *         "first_token_ms": 1,
+         *         "generation_ms": 1
+         *       },
+         *       "ttft_ms": 1,
+         *       "duration_ms": 1,
+         *       "attempts": [
+         *         {
+         *           "platform": "platform",
+         *           "model": "model",
+         *           "credential": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "name"
+         *           },
+         *           "outcome": "outcome",
+         *           "status": 1,
+         *           "ms": 1,
+         *           "reason": "reason"
+         *         }
+         *       ],
+         *       "capture": "none"
+         *     }
          */
         LogView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** At */
+            /**
+             * At
+             * @description When it was
+             */
             at: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What kind of thing it is
+             */
             kind: string;
-            /** Request Id */
+            /**
+             * Request Id
+             * @description The id the client was told
+             */
             request_id: string;
-            /** Upstream Request Id */
+            /**
+             * Upstream Request Id
+             * @description The platform's own id of the request
+             */
             upstream_request_id: string | null;
+            /** @description The API key */
             key: components["schemas"]["Named"] | null;
+            /** @description Whose request, or who it is */
             user: components["schemas"]["UserRef"] | null;
-            /** Session Id */
+            /**
+             * Session Id
+             * @description The conversation
+             */
             session_id: string | null;
-            /** Agent Id */
+            /**
+             * Agent Id
+             * @description The sub-agent that asked, as Claude Code names it
+             */
             agent_id: string | null;
-            /** Parent Agent Id */
+            /**
+             * Parent Agent Id
+             * @description The agent that began this one
+             */
             parent_agent_id: string | null;
-            /** Client */
+            /**
+             * Client
+             * @description The program that asked, as it names itself
+             */
             client: string | null;
-            /** Client Ip */
+            /**
+             * Client Ip
+             * @description The address it was asked from
+             */
             client_ip: string | null;
-            /** Requested Model */
+            /**
+             * Requested Model
+             * @description The name the client asked for
+             */
             requested_model: string | null;
-            /** Slot */
+            /**
+             * Slot
+             * @description The model family that was found in the name
+             */
             slot: string | null;
-            /** Rule */
+            /**
+             * Rule
+             * @description The pattern of the mapping that matched
+             */
             rule: string | null;
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string | null;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string | null;
             /** @description Null for members */
             credential: components["schemas"]["Named"] | null;
-            /** Stream */
+            /**
+             * Stream
+             * @description Whether the answer was a stream
+             */
             stream: boolean;
-            /** Status */
+            /**
+             * Status
+             * @description How it is, or how it ended
+             */
             status: string;
-            /** Http Status */
+            /**
+             * Http Status
+             * @description The status that was answered; null: none was
+             */
             http_status: number | null;
-            /** Stop Reason */
+            /**
+             * Stop Reason
+             * @description Why the model stopped
+             */
             stop_reason: string | null;
+            /** @description What went wrong; null: nothing */
             error: components["schemas"]["ErrorView"] | null;
+            /** @description Tokens that were used; null: none */
             usage: components["schemas"]["UsageView"] | null;
-            /** Usage State */
+            /**
+             * Usage State
+             * @description Whether the platform has told all (final), a part (partial), or it is estimated
+             */
             usage_state: string | null;
+            /** @description In USD, itemised; null where there is no price or nothing was used */
             cost: components["schemas"]["CostView"] | null;
-            /** Cost State */
+            /**
+             * Cost State
+             * @description Whether it has a cost: priced, unpriced or none
+             */
             cost_state: string;
+            /** @description Where the time went */
             timings: components["schemas"]["TimingsView"];
-            /** Ttft Ms */
+            /**
+             * Ttft Ms
+             * @description Until the first token
+             */
             ttft_ms: number | null;
-            /** Duration Ms */
+            /**
+             * Duration Ms
+             * @description From the first to the last byte
+             */
             duration_ms: number;
-            /** Attempts */
+            /**
+             * Attempts
+             * @description Every try, in order
+             */
             attempts: components["schemas"]["AttemptView"][];
             /**
              * Capture
@@ -2559,19 +4686,38 @@ export interface components {
         /**
          * LoginInput
          * @description A sign-in by password.
+         * @example {
+         *       "username": "admin",
+         *       "password": "password"
+         *     }
          */
         LoginInput: {
             /**
              * Username
+             * @description The login
              * @example admin
              */
             username: string;
-            /** Password */
+            /**
+             * Password
+             * @description The password; write only
+             */
             password: string;
         };
         /**
          * MappingRule
          * @description Where names of a pattern lead; rules go before slots.
+         * @example {
+         *       "match": "claude-3-*",
+         *       "targets": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-opus-5-5",
+         *           "credential_id": "credential id",
+         *           "effort": "low"
+         *         }
+         *       ]
+         *     }
          */
         MappingRule: {
             /**
@@ -2589,6 +4735,12 @@ export interface components {
         /**
          * MappingTarget
          * @description Where a request may go.
+         * @example {
+         *       "platform": "anthropic",
+         *       "model": "claude-opus-5-5",
+         *       "credential_id": "credential id",
+         *       "effort": "low"
+         *     }
          */
         MappingTarget: {
             /**
@@ -2617,6 +4769,11 @@ export interface components {
         /**
          * MappingWarning
          * @description A target that answers nobody as things stand.
+         * @example {
+         *       "field": "mapping.opus[0]",
+         *       "code": "code",
+         *       "message": "No credential of kiro is enabled."
+         *     }
          */
         MappingWarning: {
             /**
@@ -2640,6 +4797,48 @@ export interface components {
         /**
          * MatchView
          * @description Which price holds for a model at a moment.
+         * @example {
+         *       "price": {
+         *         "platform": "anthropic",
+         *         "model": "claude-sonnet-4-5",
+         *         "rates": {
+         *           "input": "3",
+         *           "output": "15",
+         *           "cache_read": "cache read",
+         *           "cache_write_5m": "cache write 5m",
+         *           "cache_write_1h": "cache write 1h"
+         *         },
+         *         "valid_from": "valid from",
+         *         "valid_until": "valid until",
+         *         "hours_utc": [
+         *           1,
+         *           1
+         *         ],
+         *         "long_over_tokens": 1,
+         *         "long_rates": {
+         *           "input": "3",
+         *           "output": "15",
+         *           "cache_read": "cache read",
+         *           "cache_write_5m": "cache write 5m",
+         *           "cache_write_1h": "cache write 1h"
+         *         },
+         *         "fast_rates": {
+         *           "input": "3",
+         *           "output": "15",
+         *           "cache_read": "cache read",
+         *           "cache_write_5m": "cache write 5m",
+         *           "cache_write_1h": "cache write 1h"
+         *         },
+         *         "us_factor": "us factor",
+         *         "place_factors": {
+         *           "name": "name"
+         *         },
+         *         "web_search_usd": "web search usd",
+         *         "source": "source"
+         *       },
+         *       "own": true,
+         *       "version": "version"
+         *     }
          */
         MatchView: {
             /** @description null: there is none, the model would be unpriced */
@@ -2658,14 +4857,33 @@ export interface components {
         /**
          * MeInput
          * @description Changes of the own account; members left out stay as they are.
+         * @example {
+         *       "name": "name",
+         *       "language": "en",
+         *       "theme": "light",
+         *       "password": {
+         *         "current": "current",
+         *         "new": "new"
+         *       }
+         *     }
          */
         MeInput: {
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name?: string | null;
-            /** Language */
+            /**
+             * Language
+             * @description The language of the pages
+             */
             language?: string | null;
-            /** Theme */
+            /**
+             * Theme
+             * @description The colours of the pages
+             */
             theme?: ("light" | "dark" | "system") | null;
+            /** @description The password; write only */
             password?: components["schemas"]["PasswordInput"] | null;
         };
         /**
@@ -2696,7 +4914,13 @@ export interface components {
          *       "name": "Ada Lovelace",
          *       "role": "member",
          *       "status": "active",
-         *       "theme": "system"
+         *       "theme": "system",
+         *       "avatar_url": null,
+         *       "deleted_at": null,
+         *       "permissions": [
+         *         "permissions"
+         *       ],
+         *       "csrf_token": "csrf token"
          *     }
          */
         MeView: {
@@ -2710,7 +4934,10 @@ export interface components {
              * @description The name to sign in with, and the one others see
              */
             login: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string | null;
             /**
              * Email
@@ -2731,6 +4958,7 @@ export interface components {
             has_password: boolean;
             /**
              * Role
+             * @description `admin` may do everything, `member` sees and manages what is own
              * @enum {string}
              */
             role: "admin" | "member";
@@ -2764,14 +4992,20 @@ export interface components {
             keys: number;
             /** @description What those keys have used in this calendar month (UTC) */
             month: components["schemas"]["MonthView"];
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
             /**
              * Last Seen At
              * @description The last sign-in
              */
             last_seen_at: string | null;
-            /** Deleted At */
+            /**
+             * Deleted At
+             * @description When it was deleted; null: it is not
+             */
             deleted_at: string | null;
             /**
              * Permissions
@@ -2787,6 +5021,10 @@ export interface components {
         /**
          * Measure
          * @description One number and what it is made of.
+         * @example {
+         *       "value": "12.5",
+         *       "parts": {}
+         *     }
          */
         Measure: {
             /**
@@ -2807,6 +5045,71 @@ export interface components {
         /**
          * MemberSettings
          * @description What members may do for themselves.
+         * @example {
+         *       "may_create_keys": true,
+         *       "max_keys": 10,
+         *       "allowed_platforms": [
+         *         "allowed platforms"
+         *       ],
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "sonnet": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "haiku": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "rules": [
+         *           {
+         *             "match": "claude-3-*",
+         *             "targets": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": "credential id",
+         *                 "effort": "low"
+         *               }
+         *             ]
+         *           }
+         *         ],
+         *         "default": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "rpm": 60,
+         *         "tpm": 200000,
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "spend": {
+         *           "day": "10.00",
+         *           "month": "100"
+         *         },
+         *         "on_spend": "reject"
+         *       }
+         *     }
          */
         MemberSettings: {
             /**
@@ -2846,17 +5149,41 @@ export interface components {
         /**
          * MetaView
          * @description What a page must know before anybody signs in.
+         * @example {
+         *       "version": "version",
+         *       "sign_in": [
+         *         "sign in"
+         *       ],
+         *       "public_url": "public url",
+         *       "setup_open": true,
+         *       "time_zone": "time zone"
+         *     }
          */
         MetaView: {
-            /** Version */
+            /**
+             * Version
+             * @description The version
+             */
             version: string;
-            /** Sign In */
+            /**
+             * Sign In
+             * @description The ways to sign in that are open
+             */
             sign_in: string[];
-            /** Public Url */
+            /**
+             * Public Url
+             * @description The address people open
+             */
             public_url: string;
-            /** Setup Open */
+            /**
+             * Setup Open
+             * @description Whether the first administrator is still to be made
+             */
             setup_open: boolean;
-            /** Time Zone */
+            /**
+             * Time Zone
+             * @description The zone whose days and months count
+             */
             time_zone: string;
         };
         /**
@@ -2864,6 +5191,53 @@ export interface components {
          * @description Where the names lead that clients ask for. A further member is the slot of another model family.
          *
          *     A slot left out is that of the settings' `default_mapping`; an empty list refuses its models.
+         * @example {
+         *       "opus": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-opus-5-5",
+         *           "credential_id": "credential id",
+         *           "effort": "low"
+         *         }
+         *       ],
+         *       "sonnet": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-opus-5-5",
+         *           "credential_id": "credential id",
+         *           "effort": "low"
+         *         }
+         *       ],
+         *       "haiku": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-opus-5-5",
+         *           "credential_id": "credential id",
+         *           "effort": "low"
+         *         }
+         *       ],
+         *       "rules": [
+         *         {
+         *           "match": "claude-3-*",
+         *           "targets": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": "credential id",
+         *               "effort": "low"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "default": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-opus-5-5",
+         *           "credential_id": "credential id",
+         *           "effort": "low"
+         *         }
+         *       ]
+         *     }
          */
         ModelMapping: {
             /**
@@ -2897,6 +5271,10 @@ export interface components {
         /**
          * MonthView
          * @description What a key has used in this calendar month (UTC); token counts are not among the requests.
+         * @example {
+         *       "cost": "1.25",
+         *       "requests": 1
+         *     }
          */
         MonthView: {
             /**
@@ -2905,49 +5283,193 @@ export interface components {
              * @example 1.25
              */
             cost: string;
-            /** Requests */
+            /**
+             * Requests
+             * @description How many requests
+             */
             requests: number;
         };
         /**
          * Named
          * @description A thing and its name.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name"
+         *     }
          */
         Named: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string | null;
         };
         /**
          * NewKeyView
          * @description A key with its secret, which is shown this once.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name",
+         *       "prefix": "prefix",
+         *       "owner": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "login": "login",
+         *         "name": "name"
+         *       },
+         *       "enabled": true,
+         *       "expires_at": "expires at",
+         *       "tags": [
+         *         "tags"
+         *       ],
+         *       "mapping": {
+         *         "opus": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "sonnet": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "haiku": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "rules": [
+         *           {
+         *             "match": "claude-3-*",
+         *             "targets": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": "credential id",
+         *                 "effort": "low"
+         *               }
+         *             ]
+         *           }
+         *         ],
+         *         "default": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ]
+         *       },
+         *       "limits": {
+         *         "rpm": 60,
+         *         "tpm": 200000,
+         *         "concurrency": 5,
+         *         "queue_s": 10,
+         *         "spend": {
+         *           "day": "10.00",
+         *           "month": "100"
+         *         },
+         *         "on_spend": "reject"
+         *       },
+         *       "allowed_models": [
+         *         "allowed models"
+         *       ],
+         *       "allowed_clients": [
+         *         "allowed clients"
+         *       ],
+         *       "allowed_ips": [
+         *         "allowed ips"
+         *       ],
+         *       "capture": "none",
+         *       "note": "note",
+         *       "month": {
+         *         "cost": "1.25",
+         *         "requests": 1
+         *       },
+         *       "warnings": [
+         *         {
+         *           "field": "mapping.opus[0]",
+         *           "code": "code",
+         *           "message": "No credential of kiro is enabled."
+         *         }
+         *       ],
+         *       "former_secret_until": "former secret until",
+         *       "created_at": "created at",
+         *       "last_used_at": "last used at",
+         *       "deleted_at": "deleted at",
+         *       "key": "sk-ccr-…"
+         *     }
          */
         NewKeyView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
             /**
              * Prefix
              * @description The beginning of the secret, to recognise it by
              */
             prefix: string;
+            /** @description Whose it is */
             owner: components["schemas"]["UserRef"];
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
             enabled: boolean;
-            /** Expires At */
+            /**
+             * Expires At
+             * @description When it ends; null: never
+             */
             expires_at: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description Words to find it by
+             */
             tags: string[];
-            /** Mapping */
+            /**
+             * Mapping
+             * @description Where model names lead
+             */
             mapping: components["schemas"]["ModelMapping"];
-            /** Limits */
+            /**
+             * Limits
+             * @description What may be used; without a member there is no such limit
+             */
             limits: components["schemas"]["LimitSet"];
-            /** Allowed Models */
+            /**
+             * Allowed Models
+             * @description Patterns for the names that may be asked for; without one every name may
+             */
             allowed_models: string[];
-            /** Allowed Clients */
+            /**
+             * Allowed Clients
+             * @description Patterns for the client's name; without one every client may
+             */
             allowed_clients: string[];
-            /** Allowed Ips */
+            /**
+             * Allowed Ips
+             * @description Networks and addresses that may use it; without one all may
+             */
             allowed_ips: string[];
             /**
              * Capture
@@ -2955,8 +5477,12 @@ export interface components {
              * @enum {string}
              */
             capture: "none" | "errors" | "all";
-            /** Note */
+            /**
+             * Note
+             * @description Free text
+             */
             note: string | null;
+            /** @description What it has used in this calendar month (UTC) */
             month: components["schemas"]["MonthView"];
             /**
              * Warnings
@@ -2968,17 +5494,98 @@ export interface components {
              * @description How long the secret before the last rotation still works; null: it does not
              */
             former_secret_until: string | null;
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
-            /** Last Used At */
+            /**
+             * Last Used At
+             * @description When it was last used; null: never
+             */
             last_used_at: string | null;
-            /** Deleted At */
+            /**
+             * Deleted At
+             * @description When it was deleted; null: it is not
+             */
             deleted_at: string | null;
             /**
              * Key
+             * @description The API key
              * @example sk-ccr-…
              */
             key: string;
+        };
+        /**
+         * NewWebhookView
+         * @description A new webhook with its secret, which is shown this once.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "enabled": true,
+         *       "events": [
+         *         "budget.reached"
+         *       ],
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "On call",
+         *       "updated_at": "2026-11-03T09:30:00.000Z",
+         *       "url": "https://hooks.example.com/router",
+         *       "disabled_reason": null,
+         *       "failing_since": null,
+         *       "secret": "whsec_bm90IGEgcmVhbCBzZWNyZXQ="
+         *     }
+         */
+        NewWebhookView: {
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
+            id: string;
+            /**
+             * Name
+             * @description What people call it
+             */
+            name: string;
+            /**
+             * Url
+             * @description An address
+             */
+            url: string;
+            /**
+             * Events
+             * @description `budget.reached`: a key or a user has used up part of a spend limit (the thresholds are in the settings under `alerts`), once for each limit, window and threshold; `credential.blocked`: a platform refuses a credential; `model.unpriced`: a model answered that has no price; `key.expiring`: a key ends within seven days, and within one
+             */
+            events: ("budget.reached" | "credential.blocked" | "model.unpriced" | "key.expiring")[];
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
+            enabled: boolean;
+            /**
+             * Disabled Reason
+             * @description Why the router has disabled it: its address answered 410, or accepted nothing for three days
+             */
+            disabled_reason: string | null;
+            /**
+             * Failing Since
+             * @description Since then nothing was accepted
+             */
+            failing_since: string | null;
+            /**
+             * Created At
+             * @description When it was made
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * @description When it was changed last
+             */
+            updated_at: string;
+            /**
+             * Secret
+             * @description With it the receiver checks signatures
+             * @example whsec_bm90IGEgcmVhbCBzZWNyZXQ=
+             */
+            secret: string;
         };
         /**
          * ObjectMembers
@@ -2990,9 +5597,39 @@ export interface components {
         ObjectMembers: {
             [key: string]: unknown;
         };
-        /** Page[AuditView] */
+        /**
+         * Page[AuditView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "action": "key.change",
+         *           "actor": {
+         *             "id": "019a0000-0000-7000-8000-000000000002",
+         *             "login": "admin"
+         *           },
+         *           "after": {
+         *             "enabled": false
+         *           },
+         *           "at": "2026-11-03T09:30:00.000Z",
+         *           "before": {
+         *             "enabled": true
+         *           },
+         *           "client_ip": "203.0.113.7",
+         *           "failed": false,
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "kind": "key",
+         *           "object_id": "019a0000-0000-7000-8000-000000000003"
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_AuditView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["AuditView"][];
             /**
              * Next Cursor
@@ -3000,9 +5637,43 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[CredentialView] */
+        /**
+         * Page[CredentialView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "platform": "platform",
+         *           "name": "name",
+         *           "enabled": true,
+         *           "base_url": "base url",
+         *           "options": {
+         *             "region": "us-east-1"
+         *           },
+         *           "priority": 1,
+         *           "weight": 1,
+         *           "max_concurrency": 1,
+         *           "models": [
+         *             "models"
+         *           ],
+         *           "origin": "origin",
+         *           "state": {
+         *             "status": "ready",
+         *             "reason": "reason",
+         *             "until": "until"
+         *           },
+         *           "created_at": "created at"
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_CredentialView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["CredentialView"][];
             /**
              * Next Cursor
@@ -3010,9 +5681,76 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[JobView] */
+        /**
+         * Page[DeliveryView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "created_at": "2026-11-03T09:30:00.000Z",
+         *           "duration_ms": 120,
+         *           "event_id": "msg_019a000000007000800000000000000f",
+         *           "id": "019a0000-0000-7000-8000-000000000003",
+         *           "next_at": "2026-11-03T09:30:05.000Z",
+         *           "payload": {
+         *             "data": {
+         *               "model": "new-model",
+         *               "platform": "openai",
+         *               "requests": 3
+         *             },
+         *             "timestamp": "2026-11-03T09:30:00.000Z",
+         *             "type": "model.unpriced"
+         *           },
+         *           "response": "come back later",
+         *           "state": "waiting",
+         *           "status": 503,
+         *           "tries": 1,
+         *           "type": "model.unpriced",
+         *           "error": null,
+         *           "ended_at": null
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
+        Page_DeliveryView_: {
+            /**
+             * Items
+             * @description The part of the list
+             */
+            items: components["schemas"]["DeliveryView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * Page[JobView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "created_at": "2026-11-03T09:30:00.000Z",
+         *           "ended_at": "2026-11-03T09:30:12.000Z",
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "kind": "logs.export",
+         *           "owner_id": "019a0000-0000-7000-8000-000000000002",
+         *           "progress": 1,
+         *           "result_url": "/api/v1/jobs/019a0000-0000-7000-8000-000000000001/result",
+         *           "started_at": "2026-11-03T09:30:01.000Z",
+         *           "state": "done",
+         *           "error": null
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_JobView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["JobView"][];
             /**
              * Next Cursor
@@ -3020,9 +5758,112 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[KeyView] */
+        /**
+         * Page[KeyView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "name": "name",
+         *           "prefix": "prefix",
+         *           "owner": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "login": "login",
+         *             "name": "name"
+         *           },
+         *           "enabled": true,
+         *           "expires_at": "expires at",
+         *           "tags": [
+         *             "tags"
+         *           ],
+         *           "mapping": {
+         *             "opus": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": null,
+         *                 "effort": null
+         *               }
+         *             ],
+         *             "sonnet": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": null,
+         *                 "effort": null
+         *               }
+         *             ],
+         *             "haiku": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": null,
+         *                 "effort": null
+         *               }
+         *             ],
+         *             "rules": [
+         *               {
+         *                 "match": "claude-3-*",
+         *                 "targets": []
+         *               }
+         *             ],
+         *             "default": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": null,
+         *                 "effort": null
+         *               }
+         *             ]
+         *           },
+         *           "limits": {
+         *             "rpm": 60,
+         *             "tpm": 200000,
+         *             "concurrency": 5,
+         *             "queue_s": 10,
+         *             "spend": {
+         *               "day": "10.00",
+         *               "month": "100"
+         *             },
+         *             "on_spend": "reject"
+         *           },
+         *           "allowed_models": [
+         *             "allowed models"
+         *           ],
+         *           "allowed_clients": [
+         *             "allowed clients"
+         *           ],
+         *           "allowed_ips": [
+         *             "allowed ips"
+         *           ],
+         *           "capture": "none",
+         *           "note": "note",
+         *           "month": {
+         *             "cost": "1.25",
+         *             "requests": 1
+         *           },
+         *           "warnings": [
+         *             {
+         *               "field": "mapping.opus[0]",
+         *               "code": "code",
+         *               "message": "No credential of kiro is enabled."
+         *             }
+         *           ],
+         *           "former_secret_until": "former secret until",
+         *           "created_at": "created at",
+         *           "last_used_at": "last used at",
+         *           "deleted_at": "deleted at"
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_KeyView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["KeyView"][];
             /**
              * Next Cursor
@@ -3030,9 +5871,106 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[LogView] */
+        /**
+         * Page[LogView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "at": "at",
+         *           "kind": "kind",
+         *           "request_id": "req_019a000000007000800000000000001a",
+         *           "upstream_request_id": "upstream request id",
+         *           "key": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "name"
+         *           },
+         *           "user": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "login": "login",
+         *             "name": "name"
+         *           },
+         *           "session_id": "session id",
+         *           "agent_id": "agent id",
+         *           "parent_agent_id": "parent agent id",
+         *           "client": "client",
+         *           "client_ip": "client ip",
+         *           "requested_model": "requested model",
+         *           "slot": "slot",
+         *           "rule": "rule",
+         *           "platform": "platform",
+         *           "model": "model",
+         *           "credential": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "name"
+         *           },
+         *           "stream": true,
+         *           "status": "status",
+         *           "http_status": 1,
+         *           "stop_reason": "stop reason",
+         *           "error": {
+         *             "type": "type",
+         *             "message": "message"
+         *           },
+         *           "usage": {
+         *             "input_tokens": 1,
+         *             "output_tokens": 1,
+         *             "cache_read_tokens": 1,
+         *             "cache_write_5m_tokens": 1,
+         *             "cache_write_1h_tokens": 1,
+         *             "reasoning_tokens": 1,
+         *             "web_searches": 1
+         *           },
+         *           "usage_state": "usage state",
+         *           "cost": {
+         *             "total": "total",
+         *             "input": "input",
+         *             "output": "output",
+         *             "cache_read": "cache read",
+         *             "cache_write": "cache write",
+         *             "other": "other",
+         *             "rates": {
+         *               "name": "name"
+         *             },
+         *             "currency": "currency",
+         *             "price_version": "price version"
+         *           },
+         *           "cost_state": "cost state",
+         *           "timings": {
+         *             "admission_ms": 1,
+         *             "queue_ms": 1,
+         *             "connect_ms": 1,
+         *             "first_token_ms": 1,
+         *             "generation_ms": 1
+         *           },
+         *           "ttft_ms": 1,
+         *           "duration_ms": 1,
+         *           "attempts": [
+         *             {
+         *               "platform": "platform",
+         *               "model": "model",
+         *               "credential": {
+         *                 "id": "019a0000-0000-7000-8000-000000000001",
+         *                 "name": "name"
+         *               },
+         *               "outcome": "outcome",
+         *               "status": 1,
+         *               "ms": 1,
+         *               "reason": "reason"
+         *             }
+         *           ],
+         *           "capture": "none"
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_LogView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["LogView"][];
             /**
              * Next Cursor
@@ -3040,9 +5978,43 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[PlatformView] */
+        /**
+         * Page[PlatformView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "name": "name",
+         *           "needs_credential": true,
+         *           "auth": {
+         *             "properties": {},
+         *             "type": "object"
+         *           },
+         *           "options": {
+         *             "properties": {},
+         *             "type": "object"
+         *           },
+         *           "base_url": "base url",
+         *           "note": "note",
+         *           "models": [
+         *             {
+         *               "id": "019a0000-0000-7000-8000-000000000001",
+         *               "name": "name",
+         *               "slot": "slot",
+         *               "context": null
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_PlatformView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["PlatformView"][];
             /**
              * Next Cursor
@@ -3050,9 +6022,25 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[ProviderView] */
+        /**
+         * Page[ProviderView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "github",
+         *           "name": "GitHub",
+         *           "url": "/api/v1/auth/github"
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_ProviderView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["ProviderView"][];
             /**
              * Next Cursor
@@ -3060,10 +6048,175 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** Page[UserView] */
+        /**
+         * Page[SessionView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "agents": 1,
+         *           "client": "claude-cli/2.1.330 (external, cli)",
+         *           "duration_ms": 2551418,
+         *           "first_at": "2026-11-24T09:30:00.000Z",
+         *           "id": "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f",
+         *           "key": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "laptop"
+         *           },
+         *           "last_at": "2026-11-24T10:12:31.418Z",
+         *           "models": [
+         *             "claude-haiku-4-5",
+         *             "claude-opus-4-5"
+         *           ],
+         *           "platforms": [
+         *             "anthropic"
+         *           ],
+         *           "sums": {
+         *             "aborted": 5,
+         *             "cost": "14.2071",
+         *             "errors": 6,
+         *             "limited": 3,
+         *             "ok": 398,
+         *             "requests": 412,
+         *             "unpriced": 0,
+         *             "usage": {
+         *               "cache_read_tokens": 9120455,
+         *               "cache_write_1h_tokens": 0,
+         *               "cache_write_5m_tokens": 402118,
+         *               "input_tokens": 48211,
+         *               "output_tokens": 210933,
+         *               "reasoning_tokens": 31002,
+         *               "web_searches": 2
+         *             }
+         *           },
+         *           "user": {
+         *             "id": "019a0000-0000-7000-8000-000000000002",
+         *             "login": "alice"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
+        Page_SessionView_: {
+            /**
+             * Items
+             * @description The part of the list
+             */
+            items: components["schemas"]["SessionView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * Page[SignedInView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "created_at": "created at",
+         *           "expires_at": "expires at",
+         *           "user_agent": "user agent",
+         *           "client_ip": "203.0.113.7",
+         *           "current": true
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
+        Page_SignedInView_: {
+            /**
+             * Items
+             * @description The part of the list
+             */
+            items: components["schemas"]["SignedInView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * Page[UserView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "created_at": "2026-11-03T09:30:00.000Z",
+         *           "email": "ada@example.com",
+         *           "github": {
+         *             "id": 583231,
+         *             "login": "ada"
+         *           },
+         *           "has_password": false,
+         *           "id": "019a0000-0000-7000-8000-000000000002",
+         *           "keys": 2,
+         *           "language": "en",
+         *           "last_seen_at": "2026-11-24T17:02:11.000Z",
+         *           "limits": {
+         *             "spend": {
+         *               "month": "50.00"
+         *             }
+         *           },
+         *           "login": "ada",
+         *           "month": {
+         *             "cost": "12.5",
+         *             "requests": 431
+         *           },
+         *           "name": "Ada Lovelace",
+         *           "role": "member",
+         *           "status": "active",
+         *           "theme": "system",
+         *           "avatar_url": null,
+         *           "deleted_at": null
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
         Page_UserView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The part of the list
+             */
             items: components["schemas"]["UserView"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next part; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WebhookView]
+         * @description A part of a list.
+         * @example {
+         *       "items": [
+         *         {
+         *           "created_at": "2026-11-03T09:30:00.000Z",
+         *           "enabled": true,
+         *           "events": [
+         *             "budget.reached"
+         *           ],
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "name": "On call",
+         *           "updated_at": "2026-11-03T09:30:00.000Z",
+         *           "url": "https://hooks.example.com/router",
+         *           "disabled_reason": null,
+         *           "failing_since": null
+         *         }
+         *       ],
+         *       "next_cursor": "next cursor"
+         *     }
+         */
+        Page_WebhookView_: {
+            /**
+             * Items
+             * @description The part of the list
+             */
+            items: components["schemas"]["WebhookView"][];
             /**
              * Next Cursor
              * @description Give it as `cursor` for the next part; null at the end
@@ -3073,9 +6226,16 @@ export interface components {
         /**
          * PasswordInput
          * @description A change of the own password.
+         * @example {
+         *       "current": "current",
+         *       "new": "new"
+         *     }
          */
         PasswordInput: {
-            /** Current */
+            /**
+             * Current
+             * @description The password in force
+             */
             current: string;
             /**
              * New
@@ -3086,6 +6246,11 @@ export interface components {
         /**
          * PeriodView
          * @description The hours that were summed.
+         * @example {
+         *       "from": "from",
+         *       "to": "to",
+         *       "exact": true
+         *     }
          */
         PeriodView: {
             /**
@@ -3105,15 +6270,44 @@ export interface components {
             exact: boolean;
         };
         /**
+         * PlatformCodeInput
+         * @description Where the browser ended after a sign-in at Google.
+         * @example {
+         *       "url": "http://localhost:8085/?state=…&code=4/0AX…"
+         *     }
+         */
+        PlatformCodeInput: {
+            /**
+             * Url
+             * @description The whole address, with `state` and `code`
+             */
+            url: string;
+        };
+        /**
          * PlatformModel
          * @description A model of a platform.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name",
+         *       "slot": "slot",
+         *       "context": 1
+         *     }
          */
         PlatformModel: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
-            /** Slot */
+            /**
+             * Slot
+             * @description The model family that was found in the name
+             */
             slot: string;
             /**
              * Context
@@ -3122,15 +6316,189 @@ export interface components {
             context: number | null;
         };
         /**
+         * PlatformSignInInput
+         * @description A sign-in that a person confirms in a browser; a credential comes of it.
+         *
+         *     Kiro shows a code on another device. For Antigravity the operator's own OAuth client of Google is used.
+         * @example {
+         *       "name": "team",
+         *       "platform": "kiro"
+         *     }
+         * @example {
+         *       "client_id": "1234.apps.googleusercontent.com",
+         *       "client_secret": "GOCSPX-secret",
+         *       "name": "research",
+         *       "options": {
+         *         "acknowledged": true
+         *       },
+         *       "platform": "antigravity"
+         *     }
+         */
+        PlatformSignInInput: {
+            /**
+             * Platform
+             * @description Where to sign in
+             * @enum {string}
+             */
+            platform: "kiro" | "antigravity";
+            /**
+             * Name
+             * @description Name of the new credential; needed without `credential_id`
+             */
+            name?: string | null;
+            /**
+             * Credential Id
+             * @description Give this credential the new tokens instead of making another
+             */
+            credential_id?: string | null;
+            /**
+             * Options
+             * @description Options of the new credential
+             */
+            options?: components["schemas"]["CredentialOptions"] | null;
+            /**
+             * Region
+             * @description kiro: the region of the organisation's sign-in
+             * @example us-east-1
+             */
+            region?: string | null;
+            /**
+             * Start Url
+             * @description kiro: the organisation's start address; a Builder ID without one
+             * @example https://example.awsapps.com/start
+             */
+            start_url?: string | null;
+            /**
+             * Client Id
+             * @description antigravity: the operator's own OAuth client
+             * @example 1234.apps.googleusercontent.com
+             */
+            client_id?: string | null;
+            /**
+             * Client Secret
+             * @description antigravity: its secret; write only
+             */
+            client_secret?: string | null;
+            /**
+             * Redirect Uri
+             * @description antigravity: where Google sends the browser. Without it the router's own address, which the client must allow; with another, paste the address the browser ends on with `POST …/sign-in/{id}`
+             * @example http://localhost:8085/
+             */
+            redirect_uri?: string | null;
+        };
+        /**
+         * PlatformSignInView
+         * @description A sign-in to a platform: open `url`, then ask again until its state is no longer `pending`.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "expires_at": "2026-11-03T09:40:00.000Z",
+         *       "flow": "device",
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "platform": "kiro",
+         *       "state": "pending",
+         *       "url": "https://device.sso.us-east-1.amazonaws.com/?user_code=ABCD-EFGH",
+         *       "user_code": "ABCD-EFGH",
+         *       "credential_id": null,
+         *       "error": null
+         *     }
+         */
+        PlatformSignInView: {
+            /**
+             * Id
+             * @description UUIDv7 of the sign-in
+             */
+            id: string;
+            /**
+             * Platform
+             * @description Where it leads
+             * @example kiro
+             */
+            platform: string;
+            /**
+             * Flow
+             * @description `device`: confirm `user_code` at `url`; `code`: the browser comes back with a code
+             * @enum {string}
+             */
+            flow: "device" | "code";
+            /**
+             * State
+             * @description How far it is
+             * @enum {string}
+             */
+            state: "pending" | "done" | "failed" | "expired";
+            /**
+             * Url
+             * @description What to open in a browser; null where it could not begin
+             */
+            url: string | null;
+            /**
+             * User Code
+             * @description What the page at `url` must show, or asks for
+             */
+            user_code: string | null;
+            /**
+             * Credential Id
+             * @description The credential that has the tokens, once it is done
+             */
+            credential_id: string | null;
+            /**
+             * Error
+             * @description Why it failed
+             */
+            error: string | null;
+            /**
+             * Created At
+             * @description When it was begun
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description Until when it can be confirmed
+             */
+            expires_at: string;
+        };
+        /**
          * PlatformView
          * @description A platform.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "name",
+         *       "needs_credential": true,
+         *       "auth": {
+         *         "properties": {},
+         *         "type": "object"
+         *       },
+         *       "options": {
+         *         "properties": {},
+         *         "type": "object"
+         *       },
+         *       "base_url": "base url",
+         *       "note": "note",
+         *       "models": [
+         *         {
+         *           "id": "019a0000-0000-7000-8000-000000000001",
+         *           "name": "name",
+         *           "slot": "slot",
+         *           "context": 1
+         *         }
+         *       ]
+         *     }
          */
         PlatformView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string;
-            /** Needs Credential */
+            /**
+             * Needs Credential
+             * @description Whether it needs an account
+             */
             needs_credential: boolean;
             /**
              * Auth
@@ -3152,21 +6520,121 @@ export interface components {
              * @description What an administrator must know before using it
              */
             note: string | null;
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: components["schemas"]["PlatformModel"][];
         };
         /**
          * PriceChangeView
          * @description The list prices of a model before and after; empty where there are none.
+         * @example {
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "before": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-sonnet-4-5",
+         *           "rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "valid_from": "valid from",
+         *           "valid_until": "valid until",
+         *           "hours_utc": [
+         *             1,
+         *             1
+         *           ],
+         *           "long_over_tokens": 1,
+         *           "long_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "fast_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "us_factor": "us factor",
+         *           "place_factors": {
+         *             "name": "name"
+         *           },
+         *           "web_search_usd": "web search usd",
+         *           "source": "source"
+         *         }
+         *       ],
+         *       "after": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-sonnet-4-5",
+         *           "rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "valid_from": "valid from",
+         *           "valid_until": "valid until",
+         *           "hours_utc": [
+         *             1,
+         *             1
+         *           ],
+         *           "long_over_tokens": 1,
+         *           "long_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "fast_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": null,
+         *             "cache_write_5m": null,
+         *             "cache_write_1h": null
+         *           },
+         *           "us_factor": "us factor",
+         *           "place_factors": {
+         *             "name": "name"
+         *           },
+         *           "web_search_usd": "web search usd",
+         *           "source": "source"
+         *         }
+         *       ],
+         *       "overridden": true
+         *     }
          */
         PriceChangeView: {
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string;
-            /** Before */
+            /**
+             * Before
+             * @description As it was
+             */
             before: components["schemas"]["PriceView"][];
-            /** After */
+            /**
+             * After
+             * @description As it became
+             */
             after: components["schemas"]["PriceView"][];
             /**
              * Overridden
@@ -3202,6 +6670,7 @@ export interface components {
              * @description A model's name, or a shell-style pattern for whole names; case does not matter
              */
             model: string;
+            /** @description USD per million tokens */
             rates: components["schemas"]["RatesInput"];
             /**
              * Valid From
@@ -3230,6 +6699,7 @@ export interface components {
              * @description Above so many tokens of prompt, `long_rates` hold for the whole request
              */
             long_over_tokens?: number | null;
+            /** @description Prices above the length where others begin; null: the same */
             long_rates?: components["schemas"]["RatesInput"] | null;
             /** @description In fast mode; without them it is unpriced */
             fast_rates?: components["schemas"]["RatesInput"] | null;
@@ -3270,7 +6740,10 @@ export interface components {
          *     }
          */
         PriceVersionView: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
             /**
              * List Version
@@ -3296,6 +6769,44 @@ export interface components {
         /**
          * PriceView
          * @description A price of one model on one platform, from `valid_from` until before `valid_until`.
+         * @example {
+         *       "platform": "anthropic",
+         *       "model": "claude-sonnet-4-5",
+         *       "rates": {
+         *         "input": "3",
+         *         "output": "15",
+         *         "cache_read": "cache read",
+         *         "cache_write_5m": "cache write 5m",
+         *         "cache_write_1h": "cache write 1h"
+         *       },
+         *       "valid_from": "valid from",
+         *       "valid_until": "valid until",
+         *       "hours_utc": [
+         *         1,
+         *         1
+         *       ],
+         *       "long_over_tokens": 1,
+         *       "long_rates": {
+         *         "input": "3",
+         *         "output": "15",
+         *         "cache_read": "cache read",
+         *         "cache_write_5m": "cache write 5m",
+         *         "cache_write_1h": "cache write 1h"
+         *       },
+         *       "fast_rates": {
+         *         "input": "3",
+         *         "output": "15",
+         *         "cache_read": "cache read",
+         *         "cache_write_5m": "cache write 5m",
+         *         "cache_write_1h": "cache write 1h"
+         *       },
+         *       "us_factor": "us factor",
+         *       "place_factors": {
+         *         "name": "name"
+         *       },
+         *       "web_search_usd": "web search usd",
+         *       "source": "source"
+         *     }
          */
         PriceView: {
             /**
@@ -3310,10 +6821,17 @@ export interface components {
              * @example claude-sonnet-4-5
              */
             model: string;
+            /** @description USD per million tokens */
             rates: components["schemas"]["RatesView"];
-            /** Valid From */
+            /**
+             * Valid From
+             * @description From when it holds; null: ever
+             */
             valid_from: string | null;
-            /** Valid Until */
+            /**
+             * Valid Until
+             * @description Until when it holds; null: for ever
+             */
             valid_until: string | null;
             /**
              * Hours Utc
@@ -3328,6 +6846,7 @@ export interface components {
              * @description Above so many tokens of prompt, `long_rates` hold
              */
             long_over_tokens: number | null;
+            /** @description Prices above the length where others begin; null: the same */
             long_rates: components["schemas"]["RatesView"] | null;
             /** @description In fast mode */
             fast_rates: components["schemas"]["RatesView"] | null;
@@ -3357,9 +6876,28 @@ export interface components {
         /**
          * PricesInput
          * @description All own prices, in the order they are looked at: the first that fits and holds counts.
+         * @example {
+         *       "own": [
+         *         {
+         *           "model": "qwen3-coder*",
+         *           "platform": "openai",
+         *           "rates": {
+         *             "cache_read": "0.03",
+         *             "input": "0.30",
+         *             "output": "1.20"
+         *           },
+         *           "source": "Contract of October",
+         *           "valid_from": "2026-11-01T00:00:00Z"
+         *         }
+         *       ],
+         *       "note": "New contract"
+         *     }
          */
         PricesInput: {
-            /** Own */
+            /**
+             * Own
+             * @description Own prices, which go before list prices
+             */
             own: components["schemas"]["PriceInput"][];
             /**
              * Note
@@ -3371,8 +6909,107 @@ export interface components {
         /**
          * PricesView
          * @description One version of the prices: own ones go before the list's.
+         * @example {
+         *       "version": {
+         *         "created_at": "2026-11-25T09:30:00.000Z",
+         *         "id": "genai-prices-0.2.3+builtin-2026-11-23@2026-11-25T09:30:00.000Z",
+         *         "list_version": "genai-prices-0.2.3+builtin-2026-11-23",
+         *         "note": "New contract",
+         *         "source": "admin"
+         *       },
+         *       "own": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-sonnet-4-5",
+         *           "rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "valid_from": "valid from",
+         *           "valid_until": "valid until",
+         *           "hours_utc": [
+         *             1,
+         *             1
+         *           ],
+         *           "long_over_tokens": 1,
+         *           "long_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "fast_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "us_factor": "us factor",
+         *           "place_factors": {
+         *             "name": "name"
+         *           },
+         *           "web_search_usd": "web search usd",
+         *           "source": "source"
+         *         }
+         *       ],
+         *       "listed": [
+         *         {
+         *           "platform": "anthropic",
+         *           "model": "claude-sonnet-4-5",
+         *           "rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "valid_from": "valid from",
+         *           "valid_until": "valid until",
+         *           "hours_utc": [
+         *             1,
+         *             1
+         *           ],
+         *           "long_over_tokens": 1,
+         *           "long_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "fast_rates": {
+         *             "input": "3",
+         *             "output": "15",
+         *             "cache_read": "cache read",
+         *             "cache_write_5m": "cache write 5m",
+         *             "cache_write_1h": "cache write 1h"
+         *           },
+         *           "us_factor": "us factor",
+         *           "place_factors": {
+         *             "name": "name"
+         *           },
+         *           "web_search_usd": "web search usd",
+         *           "source": "source"
+         *         }
+         *       ],
+         *       "versions": [
+         *         {
+         *           "created_at": "2026-11-25T09:30:00.000Z",
+         *           "id": "genai-prices-0.2.3+builtin-2026-11-23@2026-11-25T09:30:00.000Z",
+         *           "list_version": "genai-prices-0.2.3+builtin-2026-11-23",
+         *           "note": "New contract",
+         *           "source": "admin"
+         *         }
+         *       ]
+         *     }
          */
         PricesView: {
+            /** @description The version */
             version: components["schemas"]["PriceVersionView"];
             /**
              * Own
@@ -3393,20 +7030,72 @@ export interface components {
         /**
          * ProblemDocument
          * @description An error (RFC 9457).
+         * @example {
+         *       "type": "about:blank",
+         *       "title": "title",
+         *       "status": 1,
+         *       "detail": "detail",
+         *       "code": "invalid",
+         *       "request_id": "req_019a000000007000800000000000001a",
+         *       "errors": []
+         *     }
          */
         ProblemDocument: {
             /**
              * Type
+             * @description The kind
              * @default about:blank
              */
             type: string;
-            /** Title */
+            /**
+             * Title
+             * @description The kind of error, in two words
+             */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description How it is, or how it ended
+             */
             status: number;
-            /** Detail */
+            /**
+             * Detail
+             * @description What is wrong, in a sentence
+             */
             detail: string;
-            /** Code */
+            /**
+             * Code
+             * @description A name that stays; one of:
+             *
+             *     - `above_own_limit`: A member may not raise a limit above what an administrator has set
+             *     - `bad_cursor`: The cursor was not given out by this list
+             *     - `bad_request`: The request cannot be understood
+             *     - `changed_meanwhile`: Somebody has changed the object since the version in `If-Match`: read it again
+             *     - `conflict`: The object is in a state that does not allow it
+             *     - `csrf`: With the session cookie a changing call needs `X-CSRF-Token`
+             *     - `follows_environment`: The object follows a variable of the environment; change it there
+             *     - `forbidden`: The user may not do this
+             *     - `gone`: It was there, and is gone for good
+             *     - `internal_error`: The router failed; its log names the reason under `request_id`
+             *     - `invalid`: The input cannot be accepted; `errors` names each member
+             *     - `last_administrator`: Somebody must stay who can sign in and administer
+             *     - `malformed_json`: The body is not JSON
+             *     - `members_make_no_keys`: Administrators have not let members make keys
+             *     - `method_not_allowed`: The address has other methods; `Allow` names them
+             *     - `not_deleted`: Only what is deleted can be restored or purged
+             *     - `not_found`: There is no such thing, or it is not for this user
+             *     - `not_signed_in`: Sign in first, or anew
+             *     - `setup_closed`: There is an administrator already
+             *     - `storage_away`: The database does not answer; try again after `Retry-After`
+             *     - `taken`: Another object has this name
+             *     - `too_large`: The body is larger than this API takes
+             *     - `too_many_attempts`: Too many failed attempts; try again after `Retry-After`
+             *     - `too_many_exports`: Other exports are under way; wait for one of them
+             *     - `too_many_keys`: A member may not have more keys
+             *     - `unsupported_media_type`: The body must be `application/json`
+             *     - `wrong_password`: User name or password is wrong
+             *     - `wrong_setup_code`: This is not the one-time code
+             * @example invalid
+             */
             code: string;
             /**
              * Request Id
@@ -3415,6 +7104,7 @@ export interface components {
             request_id: string;
             /**
              * Errors
+             * @description Requests, or members, that failed
              * @default []
              */
             errors: components["schemas"]["FieldError"][];
@@ -3422,15 +7112,22 @@ export interface components {
         /**
          * ProviderView
          * @description A way to sign in.
+         * @example {
+         *       "id": "github",
+         *       "name": "GitHub",
+         *       "url": "/api/v1/auth/github"
+         *     }
          */
         ProviderView: {
             /**
              * Id
+             * @description UUIDv7, or the name of what has no other
              * @example github
              */
             id: string;
             /**
              * Name
+             * @description What people call it
              * @example GitHub
              */
             name: string;
@@ -3444,13 +7141,37 @@ export interface components {
         /**
          * QuotaView
          * @description What an account's platform tells of its plan, at most ten minutes ago.
+         * @example {
+         *       "read_at": "read at",
+         *       "plan": "plan",
+         *       "windows": [
+         *         {
+         *           "name": "Credit",
+         *           "left": 0.25,
+         *           "used": 1,
+         *           "limit": 1,
+         *           "unit": "unit",
+         *           "resets_at": "resets at"
+         *         }
+         *       ],
+         *       "error": "error"
+         *     }
          */
         QuotaView: {
-            /** Read At */
+            /**
+             * Read At
+             * @description When it was asked
+             */
             read_at: string;
-            /** Plan */
+            /**
+             * Plan
+             * @description The account's plan, as its platform names it
+             */
             plan: string | null;
-            /** Windows */
+            /**
+             * Windows
+             * @description What the platform meters
+             */
             windows: components["schemas"]["QuotaWindowView"][];
             /**
              * Error
@@ -3461,6 +7182,14 @@ export interface components {
         /**
          * QuotaWindowView
          * @description One thing that the account's platform meters; null where it does not tell.
+         * @example {
+         *       "name": "Credit",
+         *       "left": 0.25,
+         *       "used": 1,
+         *       "limit": 1,
+         *       "unit": "unit",
+         *       "resets_at": "resets at"
+         *     }
          */
         QuotaWindowView: {
             /**
@@ -3475,9 +7204,15 @@ export interface components {
              * @example 0.25
              */
             left: number | null;
-            /** Used */
+            /**
+             * Used
+             * @description How much is used; null where the platform does not tell
+             */
             used: number | null;
-            /** Limit */
+            /**
+             * Limit
+             * @description How much there is; null where the platform does not tell
+             */
             limit: number | null;
             /**
              * Unit
@@ -3493,6 +7228,10 @@ export interface components {
         /**
          * RatesInput
          * @description USD per million tokens; a class that is left out costs what input costs.
+         * @example {
+         *       "input": "2.50",
+         *       "output": "2.50"
+         *     }
          */
         RatesInput: {
             /**
@@ -3526,6 +7265,13 @@ export interface components {
         /**
          * RatesView
          * @description USD per million tokens; a class without a price of its own costs what input costs.
+         * @example {
+         *       "input": "3",
+         *       "output": "15",
+         *       "cache_read": "cache read",
+         *       "cache_write_5m": "cache write 5m",
+         *       "cache_write_1h": "cache write 1h"
+         *     }
          */
         RatesView: {
             /**
@@ -3614,6 +7360,20 @@ export interface components {
         /**
          * RerateKeyLine
          * @description The requests of one key.
+         * @example {
+         *       "rows": 1,
+         *       "changed": 1,
+         *       "newly_priced": 1,
+         *       "still_unpriced": 1,
+         *       "kept": 1,
+         *       "before": "12.5",
+         *       "after": "11.25",
+         *       "difference": "-1.25",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name"
+         *       }
+         *     }
          */
         RerateKeyLine: {
             /**
@@ -3665,6 +7425,16 @@ export interface components {
         /**
          * RerateLine
          * @description What became of some requests, or would.
+         * @example {
+         *       "rows": 1,
+         *       "changed": 1,
+         *       "newly_priced": 1,
+         *       "still_unpriced": 1,
+         *       "kept": 1,
+         *       "before": "12.5",
+         *       "after": "11.25",
+         *       "difference": "-1.25"
+         *     }
          */
         RerateLine: {
             /**
@@ -3714,6 +7484,18 @@ export interface components {
         /**
          * RerateModelLine
          * @description The requests of one model on one platform.
+         * @example {
+         *       "rows": 1,
+         *       "changed": 1,
+         *       "newly_priced": 1,
+         *       "still_unpriced": 1,
+         *       "kept": 1,
+         *       "before": "12.5",
+         *       "after": "11.25",
+         *       "difference": "-1.25",
+         *       "platform": "platform",
+         *       "model": "model"
+         *     }
          */
         RerateModelLine: {
             /**
@@ -3759,47 +7541,129 @@ export interface components {
              * @example -1.25
              */
             difference: string;
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string | null;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string | null;
         };
         /**
          * RerateView
          * @description What pricing anew has changed, or would; the largest differences come first.
+         * @example {
+         *       "dry_run": true,
+         *       "version": "version",
+         *       "total": {
+         *         "rows": 1,
+         *         "changed": 1,
+         *         "newly_priced": 1,
+         *         "still_unpriced": 1,
+         *         "kept": 1,
+         *         "before": "12.5",
+         *         "after": "11.25",
+         *         "difference": "-1.25"
+         *       },
+         *       "keys": [
+         *         {
+         *           "rows": 1,
+         *           "changed": 1,
+         *           "newly_priced": 1,
+         *           "still_unpriced": 1,
+         *           "kept": 1,
+         *           "before": "12.5",
+         *           "after": "11.25",
+         *           "difference": "-1.25",
+         *           "key": {
+         *             "id": "019a0000-0000-7000-8000-000000000001",
+         *             "name": "name"
+         *           }
+         *         }
+         *       ],
+         *       "models": [
+         *         {
+         *           "rows": 1,
+         *           "changed": 1,
+         *           "newly_priced": 1,
+         *           "still_unpriced": 1,
+         *           "kept": 1,
+         *           "before": "12.5",
+         *           "after": "11.25",
+         *           "difference": "-1.25",
+         *           "platform": "platform",
+         *           "model": "model"
+         *         }
+         *       ]
+         *     }
          */
         RerateView: {
-            /** Dry Run */
+            /**
+             * Dry Run
+             * @description Whether it only says what would change
+             */
             dry_run: boolean;
             /**
              * Version
              * @description The version of the prices
              */
             version: string;
+            /** @description All together */
             total: components["schemas"]["RerateLine"];
-            /** Keys */
+            /**
+             * Keys
+             * @description API keys
+             */
             keys: components["schemas"]["RerateKeyLine"][];
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: components["schemas"]["RerateModelLine"][];
         };
         /**
          * ResolveInput
          * @description A model's name, and the mapping to look it up in: that of a key, or one that is given. Neither: the default.
+         * @example {
+         *       "model": "claude-opus-4-5"
+         *     }
          */
         ResolveInput: {
             /**
              * Model
+             * @description The model's name, as the platform has it
              * @example claude-opus-4-5
              */
             model: string;
-            /** Key Id */
+            /**
+             * Key Id
+             * @description The id of an API key
+             */
             key_id?: string | null;
-            /** Mapping */
+            /**
+             * Mapping
+             * @description Where model names lead
+             */
             mapping?: components["schemas"]["ModelMapping"] | null;
         };
         /**
          * ResolvedView
          * @description Where a model's name leads.
+         * @example {
+         *       "rule": "rule",
+         *       "slot": "slot",
+         *       "targets": [
+         *         {
+         *           "platform": "platform",
+         *           "model": "model",
+         *           "credential_id": "credential id",
+         *           "effort": "effort"
+         *         }
+         *       ]
+         *     }
          */
         ResolvedView: {
             /**
@@ -3821,11 +7685,15 @@ export interface components {
         /**
          * RetentionSettings
          * @description How long data is kept.
+         * @example {
+         *       "rows_days": 1,
+         *       "capture_days": 7
+         *     }
          */
         RetentionSettings: {
             /**
              * Rows Days
-             * @description Rows of the request log; null: for ever
+             * @description Rows of the request log: months older than this are dropped; null: for ever
              */
             rows_days?: number | null;
             /**
@@ -3853,18 +7721,63 @@ export interface components {
         /**
          * SeriesBefore
          * @description All requests of the period before.
+         * @example {
+         *       "period": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "exact": true
+         *       },
+         *       "starts": [
+         *         "starts"
+         *       ],
+         *       "total": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       },
+         *       "points": [
+         *         {
+         *           "value": "12.5",
+         *           "parts": {}
+         *         }
+         *       ]
+         *     }
          */
         SeriesBefore: {
+            /** @description The time it is about */
             period: components["schemas"]["PeriodView"];
-            /** Starts */
+            /**
+             * Starts
+             * @description The first moments of the steps
+             */
             starts: string[];
+            /** @description All together */
             total: components["schemas"]["Measure"];
-            /** Points */
+            /**
+             * Points
+             * @description One figure for each step of the period
+             */
             points: components["schemas"]["Measure"][];
         };
         /**
          * SeriesGroup
          * @description The numbers of one group over time.
+         * @example {
+         *       "group": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "name"
+         *       },
+         *       "other": true,
+         *       "total": {
+         *         "value": "12.5",
+         *         "parts": {}
+         *       },
+         *       "points": [
+         *         {
+         *           "value": "12.5",
+         *           "parts": {}
+         *         }
+         *       ]
+         *     }
          */
         SeriesGroup: {
             /** @description null: all requests, or with `other` all that are in no other group */
@@ -3874,6 +7787,7 @@ export interface components {
              * @description Whether these are all groups that are not among the largest
              */
             other: boolean;
+            /** @description All together */
             total: components["schemas"]["Measure"];
             /**
              * Points
@@ -3923,17 +7837,20 @@ export interface components {
          *         "parts": {},
          *         "value": "3.75"
          *       },
-         *       "tz": "Europe/Berlin"
+         *       "tz": "Europe/Berlin",
+         *       "previous": null
          *     }
          */
         SeriesView: {
             /**
              * Metric
+             * @description What is counted
              * @enum {string}
              */
             metric: "cost" | "tokens" | "requests" | "errors" | "latency";
             /**
              * Bucket
+             * @description How long each point is
              * @enum {string}
              */
             bucket: "hour" | "day" | "month";
@@ -3943,6 +7860,7 @@ export interface components {
              * @example Europe/Berlin
              */
             tz: string;
+            /** @description The time it is about */
             period: components["schemas"]["PeriodView"];
             /**
              * Starts
@@ -3954,6 +7872,7 @@ export interface components {
              * @description The largest first, then `other`
              */
             groups: components["schemas"]["SeriesGroup"][];
+            /** @description All together */
             total: components["schemas"]["Measure"];
             /** @description With `compare` */
             previous: components["schemas"]["SeriesBefore"] | null;
@@ -4083,19 +8002,31 @@ export interface components {
              * @description Between the two, with what lay between requests
              */
             duration_ms: number;
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: string[];
-            /** Platforms */
+            /**
+             * Platforms
+             * @description Platforms, by id
+             */
             platforms: string[];
+            /** @description What it all came to */
             sums: components["schemas"]["SumsView"];
             /**
              * Id
              * @description As the client says it; for Claude Code a UUID
              */
             id: string;
+            /** @description The API key */
             key: components["schemas"]["Named"] | null;
+            /** @description Whose request, or who it is */
             user: components["schemas"]["UserRef"] | null;
-            /** Client */
+            /**
+             * Client
+             * @description The program that asked, as it names itself
+             */
             client: string | null;
             /**
              * Agents
@@ -4109,6 +8040,99 @@ export interface components {
              * @description Sub-agents that it started, or whose parent is not known; 500 at most
              */
             children: components["schemas"]["AgentView"][];
+        };
+        /**
+         * SessionView
+         * @description A conversation: the requests that carry one session id. Key, user and client are those of its newest request.
+         * @example {
+         *       "agents": 1,
+         *       "client": "claude-cli/2.1.330 (external, cli)",
+         *       "duration_ms": 2551418,
+         *       "first_at": "2026-11-24T09:30:00.000Z",
+         *       "id": "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f",
+         *       "key": {
+         *         "id": "019a0000-0000-7000-8000-000000000001",
+         *         "name": "laptop"
+         *       },
+         *       "last_at": "2026-11-24T10:12:31.418Z",
+         *       "models": [
+         *         "claude-haiku-4-5",
+         *         "claude-opus-4-5"
+         *       ],
+         *       "platforms": [
+         *         "anthropic"
+         *       ],
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       },
+         *       "user": {
+         *         "id": "019a0000-0000-7000-8000-000000000002",
+         *         "login": "alice"
+         *       }
+         *     }
+         */
+        SessionView: {
+            /**
+             * First At
+             * @description When its first request began
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When its last request ended
+             */
+            last_at: string;
+            /**
+             * Duration Ms
+             * @description Between the two, with what lay between requests
+             */
+            duration_ms: number;
+            /**
+             * Models
+             * @description Models, by name
+             */
+            models: string[];
+            /**
+             * Platforms
+             * @description Platforms, by id
+             */
+            platforms: string[];
+            /** @description What it all came to */
+            sums: components["schemas"]["SumsView"];
+            /**
+             * Id
+             * @description As the client says it; for Claude Code a UUID
+             */
+            id: string;
+            /** @description The API key */
+            key: components["schemas"]["Named"] | null;
+            /** @description Whose request, or who it is */
+            user: components["schemas"]["UserRef"] | null;
+            /**
+             * Client
+             * @description The program that asked, as it names itself
+             */
+            client: string | null;
+            /**
+             * Agents
+             * @description How many sub-agents took part
+             */
+            agents: number;
         };
         /**
          * SetUpInput
@@ -4129,7 +8153,10 @@ export interface components {
              * @description Twelve characters or more
              */
             password: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name?: string | null;
         };
         /**
@@ -4148,9 +8175,13 @@ export interface components {
              * @description Where slots lead that a key's mapping leaves open; same shape as a key's `mapping`
              */
             default_mapping?: components["schemas"]["ModelMapping"] | null;
+            /** @description Who may sign in with GitHub */
             github?: components["schemas"]["GithubSettings"] | null;
+            /** @description What members may do for themselves */
             members?: components["schemas"]["MemberSettings"] | null;
+            /** @description How long data is kept */
             retention?: components["schemas"]["RetentionSettings"] | null;
+            /** @description When webhooks tell of spend */
             alerts?: components["schemas"]["AlertSettings"] | null;
             /**
              * Time Zone
@@ -4168,6 +8199,151 @@ export interface components {
         /**
          * SettingsView
          * @description All settings of the installation, with the defaults of those that nobody has set.
+         * @example {
+         *       "default_mapping": {
+         *         "opus": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "sonnet": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "haiku": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ],
+         *         "rules": [
+         *           {
+         *             "match": "claude-3-*",
+         *             "targets": [
+         *               {
+         *                 "platform": "anthropic",
+         *                 "model": "claude-opus-5-5",
+         *                 "credential_id": "credential id",
+         *                 "effort": "low"
+         *               }
+         *             ]
+         *           }
+         *         ],
+         *         "default": [
+         *           {
+         *             "platform": "anthropic",
+         *             "model": "claude-opus-5-5",
+         *             "credential_id": "credential id",
+         *             "effort": "low"
+         *           }
+         *         ]
+         *       },
+         *       "github": {
+         *         "logins": [
+         *           "octocat"
+         *         ],
+         *         "organisations": [
+         *           "example"
+         *         ],
+         *         "email_domains": [
+         *           "example.com"
+         *         ],
+         *         "approval": true
+         *       },
+         *       "members": {
+         *         "may_create_keys": true,
+         *         "max_keys": 10,
+         *         "allowed_platforms": [
+         *           "allowed platforms"
+         *         ],
+         *         "mapping": {
+         *           "opus": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": "credential id",
+         *               "effort": "low"
+         *             }
+         *           ],
+         *           "sonnet": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": "credential id",
+         *               "effort": "low"
+         *             }
+         *           ],
+         *           "haiku": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": "credential id",
+         *               "effort": "low"
+         *             }
+         *           ],
+         *           "rules": [
+         *             {
+         *               "match": "claude-3-*",
+         *               "targets": [
+         *                 {
+         *                   "platform": "anthropic",
+         *                   "model": "claude-opus-5-5",
+         *                   "credential_id": "credential id",
+         *                   "effort": "low"
+         *                 }
+         *               ]
+         *             }
+         *           ],
+         *           "default": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-opus-5-5",
+         *               "credential_id": "credential id",
+         *               "effort": "low"
+         *             }
+         *           ]
+         *         },
+         *         "limits": {
+         *           "rpm": 60,
+         *           "tpm": 200000,
+         *           "concurrency": 5,
+         *           "queue_s": 10,
+         *           "spend": {
+         *             "day": "10.00",
+         *             "month": "100"
+         *           },
+         *           "on_spend": "reject"
+         *         }
+         *       },
+         *       "retention": {
+         *         "rows_days": 1,
+         *         "capture_days": 7
+         *       },
+         *       "alerts": {
+         *         "thresholds": [
+         *           50,
+         *           80,
+         *           100
+         *         ]
+         *       },
+         *       "time_zone": "UTC",
+         *       "public_url": "https://router.example.com",
+         *       "environment": [
+         *         {
+         *           "variable": "FRONTEND_URL",
+         *           "setting": "public_url"
+         *         }
+         *       ]
+         *     }
          */
         SettingsView: {
             /**
@@ -4175,12 +8351,17 @@ export interface components {
              * @description Where slots lead that a key's mapping leaves open
              */
             default_mapping: components["schemas"]["ModelMapping"];
+            /** @description Who may sign in with GitHub */
             github: components["schemas"]["GithubSettings"];
+            /** @description What members may do for themselves */
             members: components["schemas"]["MemberSettings"];
+            /** @description How long data is kept */
             retention: components["schemas"]["RetentionSettings"];
+            /** @description When webhooks tell of spend */
             alerts: components["schemas"]["AlertSettings"];
             /**
              * Time Zone
+             * @description The zone whose days and months count
              * @example UTC
              */
             time_zone: string;
@@ -4195,6 +8376,51 @@ export interface components {
              * @description What the environment decides
              */
             environment: components["schemas"]["EnvironmentSetting"][];
+        };
+        /**
+         * SignedInView
+         * @description A place where somebody is signed in.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "created_at": "created at",
+         *       "expires_at": "expires at",
+         *       "user_agent": "user agent",
+         *       "client_ip": "203.0.113.7",
+         *       "current": true
+         *     }
+         */
+        SignedInView: {
+            /**
+             * Id
+             * @description UUIDv7
+             */
+            id: string;
+            /**
+             * Created At
+             * @description When it was opened
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description When it ends by itself
+             */
+            expires_at: string;
+            /**
+             * User Agent
+             * @description The program, as it names itself
+             */
+            user_agent: string | null;
+            /**
+             * Client Ip
+             * @description The address it was opened from
+             * @example 203.0.113.7
+             */
+            client_ip: string | null;
+            /**
+             * Current
+             * @description Whether this call is part of it
+             */
+            current: boolean;
         };
         /**
          * SpendLimits
@@ -4237,8 +8463,202 @@ export interface components {
             total?: string | null;
         };
         /**
+         * StatsSummaryView
+         * @description The figures of a period, and what an administrator should see to.
+         * @example {
+         *       "period": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "exact": true
+         *       },
+         *       "requests": 1,
+         *       "ok": 1,
+         *       "errors": 1,
+         *       "aborted": 1,
+         *       "limited": 1,
+         *       "success_rate": 1,
+         *       "tokens": {
+         *         "total": 1,
+         *         "input": 1,
+         *         "output": 1,
+         *         "cache_read": 1,
+         *         "cache_write_5m": 1,
+         *         "cache_write_1h": 1,
+         *         "reasoning": 1
+         *       },
+         *       "cache_hit_rate": 1,
+         *       "web_searches": 1,
+         *       "cost": {
+         *         "total": "12.5",
+         *         "input": "input",
+         *         "output": "output",
+         *         "cache_read": "cache read",
+         *         "cache_write": "cache write",
+         *         "other": "other"
+         *       },
+         *       "cache_savings": "cache savings",
+         *       "latency": {
+         *         "p50_ms": 1,
+         *         "p95_ms": 1,
+         *         "mean_ms": 1,
+         *         "ttft_mean_ms": 1
+         *       },
+         *       "tz": "tz",
+         *       "unpriced": [
+         *         {
+         *           "platform": "platform",
+         *           "model": "model",
+         *           "requests": 1
+         *         }
+         *       ],
+         *       "previous": {
+         *         "period": {
+         *           "from": "from",
+         *           "to": "to",
+         *           "exact": true
+         *         },
+         *         "requests": 1,
+         *         "ok": 1,
+         *         "errors": 1,
+         *         "aborted": 1,
+         *         "limited": 1,
+         *         "success_rate": 1,
+         *         "tokens": {
+         *           "total": 1,
+         *           "input": 1,
+         *           "output": 1,
+         *           "cache_read": 1,
+         *           "cache_write_5m": 1,
+         *           "cache_write_1h": 1,
+         *           "reasoning": 1
+         *         },
+         *         "cache_hit_rate": 1,
+         *         "web_searches": 1,
+         *         "cost": {
+         *           "total": "12.5",
+         *           "input": "input",
+         *           "output": "output",
+         *           "cache_read": "cache read",
+         *           "cache_write": "cache write",
+         *           "other": "other"
+         *         },
+         *         "cache_savings": "cache savings",
+         *         "latency": {
+         *           "p50_ms": 1,
+         *           "p95_ms": 1,
+         *           "mean_ms": 1,
+         *           "ttft_mean_ms": 1
+         *         }
+         *       },
+         *       "forecast": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "spent": "spent",
+         *         "expected": "expected"
+         *       }
+         *     }
+         */
+        StatsSummaryView: {
+            /** @description The time it is about */
+            period: components["schemas"]["PeriodView"];
+            /**
+             * Requests
+             * @description How many requests
+             */
+            requests: number;
+            /**
+             * Ok
+             * @description Whether, or how often, it went well
+             */
+            ok: number;
+            /**
+             * Errors
+             * @description Requests, or members, that failed
+             */
+            errors: number;
+            /**
+             * Aborted
+             * @description The client left
+             */
+            aborted: number;
+            /**
+             * Limited
+             * @description Refused because of a limit
+             */
+            limited: number;
+            /**
+             * Success Rate
+             * @description Of those that ended by themselves, the part that was answered
+             */
+            success_rate: number | null;
+            /** @description Tokens by class */
+            tokens: components["schemas"]["TokenParts"];
+            /**
+             * Cache Hit Rate
+             * @description The part of all prompts' tokens that was read from caches
+             */
+            cache_hit_rate: number | null;
+            /**
+             * Web Searches
+             * @description Searches in the web
+             */
+            web_searches: number;
+            /** @description In USD, itemised; null where there is no price or nothing was used */
+            cost: components["schemas"]["CostParts"];
+            /**
+             * Cache Savings
+             * @description USD that tokens read from caches would have cost more as input
+             */
+            cache_savings: string;
+            /** @description How long answers took */
+            latency: components["schemas"]["LatencyView"];
+            /**
+             * Tz
+             * @description The zone that was counted by
+             */
+            tz: string;
+            /**
+             * Unpriced
+             * @description Models without a price in this period, most requests first
+             */
+            unpriced: components["schemas"]["UnpricedModel"][];
+            /** @description With `compare`: those of the period before */
+            previous: components["schemas"]["SummaryFigures"] | null;
+            /** @description With `forecast` */
+            forecast: components["schemas"]["ForecastView"] | null;
+        };
+        /**
          * StretchView
          * @description A part of a conversation.
+         * @example {
+         *       "first_at": "first at",
+         *       "last_at": "last at",
+         *       "duration_ms": 1,
+         *       "models": [
+         *         "models"
+         *       ],
+         *       "platforms": [
+         *         "platforms"
+         *       ],
+         *       "sums": {
+         *         "aborted": 5,
+         *         "cost": "14.2071",
+         *         "errors": 6,
+         *         "limited": 3,
+         *         "ok": 398,
+         *         "requests": 412,
+         *         "unpriced": 0,
+         *         "usage": {
+         *           "cache_read_tokens": 9120455,
+         *           "cache_write_1h_tokens": 0,
+         *           "cache_write_5m_tokens": 402118,
+         *           "input_tokens": 48211,
+         *           "output_tokens": 210933,
+         *           "reasoning_tokens": 31002,
+         *           "web_searches": 2
+         *         }
+         *       }
+         *     }
          */
         StretchView: {
             /**
@@ -4256,23 +8676,79 @@ export interface components {
              * @description Between the two, with what lay between requests
              */
             duration_ms: number;
-            /** Models */
+            /**
+             * Models
+             * @description Models, by name
+             */
             models: string[];
-            /** Platforms */
+            /**
+             * Platforms
+             * @description Platforms, by id
+             */
             platforms: string[];
+            /** @description What it all came to */
             sums: components["schemas"]["SumsView"];
         };
         /**
          * SummaryFigures
          * @description The figures of a period.
+         * @example {
+         *       "period": {
+         *         "from": "from",
+         *         "to": "to",
+         *         "exact": true
+         *       },
+         *       "requests": 1,
+         *       "ok": 1,
+         *       "errors": 1,
+         *       "aborted": 1,
+         *       "limited": 1,
+         *       "success_rate": 1,
+         *       "tokens": {
+         *         "total": 1,
+         *         "input": 1,
+         *         "output": 1,
+         *         "cache_read": 1,
+         *         "cache_write_5m": 1,
+         *         "cache_write_1h": 1,
+         *         "reasoning": 1
+         *       },
+         *       "cache_hit_rate": 1,
+         *       "web_searches": 1,
+         *       "cost": {
+         *         "total": "12.5",
+         *         "input": "input",
+         *         "output": "output",
+         *         "cache_read": "cache read",
+         *         "cache_write": "cache write",
+         *         "other": "other"
+         *       },
+         *       "cache_savings": "cache savings",
+         *       "latency": {
+         *         "p50_ms": 1,
+         *         "p95_ms": 1,
+         *         "mean_ms": 1,
+         *         "ttft_mean_ms": 1
+         *       }
+         *     }
          */
         SummaryFigures: {
+            /** @description The time it is about */
             period: components["schemas"]["PeriodView"];
-            /** Requests */
+            /**
+             * Requests
+             * @description How many requests
+             */
             requests: number;
-            /** Ok */
+            /**
+             * Ok
+             * @description Whether, or how often, it went well
+             */
             ok: number;
-            /** Errors */
+            /**
+             * Errors
+             * @description Requests, or members, that failed
+             */
             errors: number;
             /**
              * Aborted
@@ -4289,20 +8765,26 @@ export interface components {
              * @description Of those that ended by themselves, the part that was answered
              */
             success_rate: number | null;
+            /** @description Tokens by class */
             tokens: components["schemas"]["TokenParts"];
             /**
              * Cache Hit Rate
              * @description The part of all prompts' tokens that was read from caches
              */
             cache_hit_rate: number | null;
-            /** Web Searches */
+            /**
+             * Web Searches
+             * @description Searches in the web
+             */
             web_searches: number;
+            /** @description In USD, itemised; null where there is no price or nothing was used */
             cost: components["schemas"]["CostParts"];
             /**
              * Cache Savings
              * @description USD that tokens read from caches would have cost more as input
              */
             cache_savings: string;
+            /** @description How long answers took */
             latency: components["schemas"]["LatencyView"];
         };
         /**
@@ -4333,9 +8815,15 @@ export interface components {
              * @description How many have ended; the next four say how
              */
             requests: number;
-            /** Ok */
+            /**
+             * Ok
+             * @description Whether, or how often, it went well
+             */
             ok: number;
-            /** Errors */
+            /**
+             * Errors
+             * @description Requests, or members, that failed
+             */
             errors: number;
             /**
              * Aborted
@@ -4347,6 +8835,7 @@ export interface components {
              * @description Refused by a limit
              */
             limited: number;
+            /** @description Tokens that were used; null: none */
             usage: components["schemas"]["UsageView"];
             /**
              * Cost
@@ -4363,6 +8852,9 @@ export interface components {
         /**
          * SyncInput
          * @description How to take the list over.
+         * @example {
+         *       "dry_run": false
+         *     }
          */
         SyncInput: {
             /**
@@ -4375,9 +8867,111 @@ export interface components {
         /**
          * SyncView
          * @description What taking the list over changes, or, on a dry run, would change.
+         * @example {
+         *       "dry_run": true,
+         *       "list_version": "list version",
+         *       "in_force": true,
+         *       "version": {
+         *         "created_at": "2026-11-25T09:30:00.000Z",
+         *         "id": "genai-prices-0.2.3+builtin-2026-11-23@2026-11-25T09:30:00.000Z",
+         *         "list_version": "genai-prices-0.2.3+builtin-2026-11-23",
+         *         "note": "New contract",
+         *         "source": "admin"
+         *       },
+         *       "changes": [
+         *         {
+         *           "platform": "platform",
+         *           "model": "model",
+         *           "before": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-sonnet-4-5",
+         *               "rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "valid_from": "valid from",
+         *               "valid_until": "valid until",
+         *               "hours_utc": [
+         *                 1,
+         *                 1
+         *               ],
+         *               "long_over_tokens": 1,
+         *               "long_rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "fast_rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "us_factor": "us factor",
+         *               "place_factors": {
+         *                 "name": "name"
+         *               },
+         *               "web_search_usd": "web search usd",
+         *               "source": "source"
+         *             }
+         *           ],
+         *           "after": [
+         *             {
+         *               "platform": "anthropic",
+         *               "model": "claude-sonnet-4-5",
+         *               "rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "valid_from": "valid from",
+         *               "valid_until": "valid until",
+         *               "hours_utc": [
+         *                 1,
+         *                 1
+         *               ],
+         *               "long_over_tokens": 1,
+         *               "long_rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "fast_rates": {
+         *                 "input": "3",
+         *                 "output": "15",
+         *                 "cache_read": null,
+         *                 "cache_write_5m": null,
+         *                 "cache_write_1h": null
+         *               },
+         *               "us_factor": "us factor",
+         *               "place_factors": {
+         *                 "name": "name"
+         *               },
+         *               "web_search_usd": "web search usd",
+         *               "source": "source"
+         *             }
+         *           ],
+         *           "overridden": true
+         *         }
+         *       ]
+         *     }
          */
         SyncView: {
-            /** Dry Run */
+            /**
+             * Dry Run
+             * @description Whether it only says what would change
+             */
             dry_run: boolean;
             /**
              * List Version
@@ -4391,30 +8985,55 @@ export interface components {
             in_force: boolean;
             /** @description The version in force now */
             version: components["schemas"]["PriceVersionView"];
-            /** Changes */
+            /**
+             * Changes
+             * @description What is, or would be, another
+             */
             changes: components["schemas"]["PriceChangeView"][];
         };
         /**
          * TargetView
          * @description One place of a chain.
+         * @example {
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "credential_id": "credential id",
+         *       "effort": "effort"
+         *     }
          */
         TargetView: {
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string;
-            /** Credential Id */
+            /**
+             * Credential Id
+             * @description Only this credential of the platform; null: any
+             */
             credential_id: string | null;
-            /** Effort */
+            /**
+             * Effort
+             * @description How much the model shall think; null: as the client asks
+             */
             effort: string | null;
         };
         /**
          * TestInput
          * @description Which model to ask for.
+         * @example {
+         *       "model": "claude-haiku-4-5"
+         *     }
          */
         TestInput: {
             /**
              * Model
+             * @description The model's name, as the platform has it
              * @default claude-haiku-4-5
              */
             model: string;
@@ -4422,14 +9041,34 @@ export interface components {
         /**
          * TestView
          * @description How a request for one token went.
+         * @example {
+         *       "ok": true,
+         *       "http_status": 1,
+         *       "duration_ms": 1,
+         *       "error": {
+         *         "type": "type",
+         *         "message": "message"
+         *       },
+         *       "log_id": "log id"
+         *     }
          */
         TestView: {
-            /** Ok */
+            /**
+             * Ok
+             * @description Whether, or how often, it went well
+             */
             ok: boolean;
-            /** Http Status */
+            /**
+             * Http Status
+             * @description The status that was answered; null: none was
+             */
             http_status: number | null;
-            /** Duration Ms */
+            /**
+             * Duration Ms
+             * @description From the first to the last byte
+             */
             duration_ms: number;
+            /** @description What went wrong; null: nothing */
             error: components["schemas"]["ErrorView"] | null;
             /**
              * Log Id
@@ -4440,35 +9079,84 @@ export interface components {
         /**
          * TimingsView
          * @description Where the time went, in milliseconds.
+         * @example {
+         *       "admission_ms": 1,
+         *       "queue_ms": 1,
+         *       "connect_ms": 1,
+         *       "first_token_ms": 1,
+         *       "generation_ms": 1
+         *     }
          */
         TimingsView: {
-            /** Admission Ms */
+            /**
+             * Admission Ms
+             * @description Checking key and limits
+             */
             admission_ms: number | null;
-            /** Queue Ms */
+            /**
+             * Queue Ms
+             * @description Waiting for a place under the key's concurrency
+             */
             queue_ms: number | null;
-            /** Connect Ms */
+            /**
+             * Connect Ms
+             * @description Until the platform had the request
+             */
             connect_ms: number | null;
-            /** First Token Ms */
+            /**
+             * First Token Ms
+             * @description From there until the first token
+             */
             first_token_ms: number | null;
-            /** Generation Ms */
+            /**
+             * Generation Ms
+             * @description From the first token to the end
+             */
             generation_ms: number | null;
         };
         /**
          * TokenParts
          * @description Tokens by price class.
+         * @example {
+         *       "total": 1,
+         *       "input": 1,
+         *       "output": 1,
+         *       "cache_read": 1,
+         *       "cache_write_5m": 1,
+         *       "cache_write_1h": 1,
+         *       "reasoning": 1
+         *     }
          */
         TokenParts: {
-            /** Total */
+            /**
+             * Total
+             * @description All together
+             */
             total: number;
-            /** Input */
+            /**
+             * Input
+             * @description For tokens that were sent
+             */
             input: number;
-            /** Output */
+            /**
+             * Output
+             * @description For tokens that came back
+             */
             output: number;
-            /** Cache Read */
+            /**
+             * Cache Read
+             * @description For tokens read from the prompt cache
+             */
             cache_read: number;
-            /** Cache Write 5M */
+            /**
+             * Cache Write 5M
+             * @description Tokens written to the prompt cache for five minutes
+             */
             cache_write_5m: number;
-            /** Cache Write 1H */
+            /**
+             * Cache Write 1H
+             * @description Tokens written to the prompt cache for an hour
+             */
             cache_write_1h: number;
             /**
              * Reasoning
@@ -4479,12 +9167,54 @@ export interface components {
         /**
          * TokenView
          * @description What a sign-in gives.
+         * @example {
+         *       "access_token": "access token",
+         *       "token_type": "bearer",
+         *       "expires_in": 1,
+         *       "user": {
+         *         "created_at": "2026-11-03T09:30:00.000Z",
+         *         "email": "ada@example.com",
+         *         "github": {
+         *           "id": 583231,
+         *           "login": "ada"
+         *         },
+         *         "has_password": false,
+         *         "id": "019a0000-0000-7000-8000-000000000002",
+         *         "keys": 2,
+         *         "language": "en",
+         *         "last_seen_at": "2026-11-24T17:02:11.000Z",
+         *         "limits": {
+         *           "spend": {
+         *             "month": "50.00"
+         *           }
+         *         },
+         *         "login": "ada",
+         *         "month": {
+         *           "cost": "12.5",
+         *           "requests": 431
+         *         },
+         *         "name": "Ada Lovelace",
+         *         "role": "member",
+         *         "status": "active",
+         *         "theme": "system",
+         *         "avatar_url": null,
+         *         "deleted_at": null,
+         *         "permissions": [
+         *           "permissions"
+         *         ],
+         *         "csrf_token": "csrf token"
+         *       }
+         *     }
          */
         TokenView: {
-            /** Access Token */
+            /**
+             * Access Token
+             * @description The bearer token
+             */
             access_token: string;
             /**
              * Token Type
+             * @description Always `bearer`
              * @default bearer
              * @constant
              */
@@ -4494,38 +9224,83 @@ export interface components {
              * @description Seconds
              */
             expires_in: number;
+            /** @description Whose request, or who it is */
             user: components["schemas"]["MeView"];
         };
         /**
          * UnpricedModel
          * @description A model that answered without having a price: what it costs is in no sum.
+         * @example {
+         *       "platform": "platform",
+         *       "model": "model",
+         *       "requests": 1
+         *     }
          */
         UnpricedModel: {
-            /** Platform */
+            /**
+             * Platform
+             * @description The id of a platform
+             */
             platform: string | null;
-            /** Model */
+            /**
+             * Model
+             * @description The model's name, as the platform has it
+             */
             model: string | null;
-            /** Requests */
+            /**
+             * Requests
+             * @description How many requests
+             */
             requests: number;
         };
         /**
          * UsageView
          * @description Tokens by price class; `reasoning_tokens` are part of `output_tokens`.
+         * @example {
+         *       "input_tokens": 1,
+         *       "output_tokens": 1,
+         *       "cache_read_tokens": 1,
+         *       "cache_write_5m_tokens": 1,
+         *       "cache_write_1h_tokens": 1,
+         *       "reasoning_tokens": 1,
+         *       "web_searches": 1
+         *     }
          */
         UsageView: {
-            /** Input Tokens */
+            /**
+             * Input Tokens
+             * @description Tokens that were sent, the cached ones left out
+             */
             input_tokens: number;
-            /** Output Tokens */
+            /**
+             * Output Tokens
+             * @description Tokens that came back, those of thinking among them
+             */
             output_tokens: number;
-            /** Cache Read Tokens */
+            /**
+             * Cache Read Tokens
+             * @description Tokens read from the prompt cache
+             */
             cache_read_tokens: number;
-            /** Cache Write 5M Tokens */
+            /**
+             * Cache Write 5M Tokens
+             * @description Tokens written to the prompt cache for five minutes
+             */
             cache_write_5m_tokens: number;
-            /** Cache Write 1H Tokens */
+            /**
+             * Cache Write 1H Tokens
+             * @description Tokens written to the prompt cache for an hour
+             */
             cache_write_1h_tokens: number;
-            /** Reasoning Tokens */
+            /**
+             * Reasoning Tokens
+             * @description Of the output, those of thinking
+             */
             reasoning_tokens: number;
-            /** Web Searches */
+            /**
+             * Web Searches
+             * @description Searches in the web
+             */
             web_searches: number;
         };
         /**
@@ -4636,15 +9411,90 @@ export interface components {
             login: string;
         };
         /**
+         * UserItem
+         * @description A user, without password.
+         * @example {
+         *       "login": "login"
+         *     }
+         */
+        UserItem: {
+            /**
+             * Id
+             * @description Where an object has this id, it is the one that is meant; else the one of this name; else it is new
+             */
+            id?: string | null;
+            /**
+             * Login
+             * @description The name somebody signs in with
+             */
+            login: string;
+            /**
+             * Name
+             * @description What people call it
+             */
+            name?: string | null;
+            /**
+             * Email
+             * @description The mail address
+             */
+            email?: string | null;
+            /**
+             * Role
+             * @description `admin` may do everything, `member` sees and manages what is own
+             * @default member
+             * @enum {string}
+             */
+            role: "admin" | "member";
+            /**
+             * Status
+             * @description How it is, or how it ended
+             * @default active
+             * @enum {string}
+             */
+            status: "active" | "pending" | "disabled";
+            /** @description The GitHub account that signs in as this user */
+            github?: components["schemas"]["GithubAccount"] | null;
+            /**
+             * Limits
+             * @description What all keys of this user together may use
+             * @default {}
+             */
+            limits: components["schemas"]["LimitSet"];
+            /**
+             * Language
+             * @description The language of the pages
+             */
+            language?: string | null;
+            /**
+             * Theme
+             * @description The colours of the pages
+             */
+            theme?: ("light" | "dark" | "system") | null;
+        };
+        /**
          * UserRef
          * @description A user, in short.
+         * @example {
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "login": "login",
+         *       "name": "name"
+         *     }
          */
         UserRef: {
-            /** Id */
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
+             */
             id: string;
-            /** Login */
+            /**
+             * Login
+             * @description The name somebody signs in with
+             */
             login: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name?: string | null;
         };
         /**
@@ -4675,7 +9525,9 @@ export interface components {
          *       "name": "Ada Lovelace",
          *       "role": "member",
          *       "status": "active",
-         *       "theme": "system"
+         *       "theme": "system",
+         *       "avatar_url": null,
+         *       "deleted_at": null
          *     }
          */
         UserView: {
@@ -4689,7 +9541,10 @@ export interface components {
              * @description The name to sign in with, and the one others see
              */
             login: string;
-            /** Name */
+            /**
+             * Name
+             * @description What people call it
+             */
             name: string | null;
             /**
              * Email
@@ -4710,6 +9565,7 @@ export interface components {
             has_password: boolean;
             /**
              * Role
+             * @description `admin` may do everything, `member` sees and manages what is own
              * @enum {string}
              */
             role: "admin" | "member";
@@ -4743,286 +9599,205 @@ export interface components {
             keys: number;
             /** @description What those keys have used in this calendar month (UTC) */
             month: components["schemas"]["MonthView"];
-            /** Created At */
+            /**
+             * Created At
+             * @description When it was made
+             */
             created_at: string;
             /**
              * Last Seen At
              * @description The last sign-in
              */
             last_seen_at: string | null;
-            /** Deleted At */
+            /**
+             * Deleted At
+             * @description When it was deleted; null: it is not
+             */
             deleted_at: string | null;
         };
         /**
-         * SessionView
-         * @description A conversation: the requests that carry one session id. Key, user and client are those of its newest request.
+         * WebhookChanges
+         * @description Changes; members left out stay as they are.
          * @example {
-         *       "agents": 1,
-         *       "client": "claude-cli/2.1.330 (external, cli)",
-         *       "duration_ms": 2551418,
-         *       "first_at": "2026-11-24T09:30:00.000Z",
-         *       "id": "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f",
-         *       "key": {
-         *         "id": "019a0000-0000-7000-8000-000000000001",
-         *         "name": "laptop"
-         *       },
-         *       "last_at": "2026-11-24T10:12:31.418Z",
-         *       "models": [
-         *         "claude-haiku-4-5",
-         *         "claude-opus-4-5"
+         *       "name": "name",
+         *       "url": "url",
+         *       "events": [
+         *         "budget.reached"
          *       ],
-         *       "platforms": [
-         *         "anthropic"
-         *       ],
-         *       "sums": {
-         *         "aborted": 5,
-         *         "cost": "14.2071",
-         *         "errors": 6,
-         *         "limited": 3,
-         *         "ok": 398,
-         *         "requests": 412,
-         *         "unpriced": 0,
-         *         "usage": {
-         *           "cache_read_tokens": 9120455,
-         *           "cache_write_1h_tokens": 0,
-         *           "cache_write_5m_tokens": 402118,
-         *           "input_tokens": 48211,
-         *           "output_tokens": 210933,
-         *           "reasoning_tokens": 31002,
-         *           "web_searches": 2
-         *         }
-         *       },
-         *       "user": {
-         *         "id": "019a0000-0000-7000-8000-000000000002",
-         *         "login": "alice"
-         *       }
+         *       "enabled": true
          *     }
          */
-        ccrouter__admin__log_schemas__SessionView: {
+        WebhookChanges: {
             /**
-             * First At
-             * @description When its first request began
+             * Name
+             * @description What people call it
              */
-            first_at: string;
+            name?: string;
             /**
-             * Last At
-             * @description When its last request ended
+             * Url
+             * @description An address
              */
-            last_at: string;
+            url?: string;
             /**
-             * Duration Ms
-             * @description Between the two, with what lay between requests
+             * Events
+             * @description `budget.reached`: a key or a user has used up part of a spend limit (the thresholds are in the settings under `alerts`), once for each limit, window and threshold; `credential.blocked`: a platform refuses a credential; `model.unpriced`: a model answered that has no price; `key.expiring`: a key ends within seven days, and within one
              */
-            duration_ms: number;
-            /** Models */
-            models: string[];
-            /** Platforms */
-            platforms: string[];
-            sums: components["schemas"]["SumsView"];
+            events?: ("budget.reached" | "credential.blocked" | "model.unpriced" | "key.expiring")[];
             /**
-             * Id
-             * @description As the client says it; for Claude Code a UUID
+             * Enabled
+             * @description False: nothing is sent, and what waits is given up; true: it begins anew
              */
-            id: string;
-            key: components["schemas"]["Named"] | null;
-            user: components["schemas"]["UserRef"] | null;
-            /** Client */
-            client: string | null;
-            /**
-             * Agents
-             * @description How many sub-agents took part
-             */
-            agents: number;
+            enabled?: boolean;
         };
         /**
-         * SummaryView
-         * @description Sums and a histogram of the log.
+         * WebhookInput
+         * @description Whom to tell of what.
          * @example {
-         *       "bucket_s": 3600,
-         *       "buckets": [
-         *         {
-         *           "at": "2026-11-24T09:00:00.000Z",
-         *           "sums": {
-         *             "aborted": 5,
-         *             "cost": "14.2071",
-         *             "errors": 6,
-         *             "limited": 3,
-         *             "ok": 398,
-         *             "requests": 412,
-         *             "unpriced": 0,
-         *             "usage": {
-         *               "cache_read_tokens": 9120455,
-         *               "cache_write_1h_tokens": 0,
-         *               "cache_write_5m_tokens": 402118,
-         *               "input_tokens": 48211,
-         *               "output_tokens": 210933,
-         *               "reasoning_tokens": 31002,
-         *               "web_searches": 2
-         *             }
-         *           }
-         *         }
+         *       "events": [
+         *         "budget.reached"
          *       ],
-         *       "complete": true,
-         *       "counted_from": "2026-11-24T00:00:00.000Z",
-         *       "from": "2026-11-24T00:00:00.000Z",
-         *       "sums": {
-         *         "aborted": 5,
-         *         "cost": "14.2071",
-         *         "errors": 6,
-         *         "limited": 3,
-         *         "ok": 398,
-         *         "requests": 412,
-         *         "unpriced": 0,
-         *         "usage": {
-         *           "cache_read_tokens": 9120455,
-         *           "cache_write_1h_tokens": 0,
-         *           "cache_write_5m_tokens": 402118,
-         *           "input_tokens": 48211,
-         *           "output_tokens": 210933,
-         *           "reasoning_tokens": 31002,
-         *           "web_searches": 2
-         *         }
-         *       },
-         *       "to": "2026-11-25T00:00:00.000Z"
+         *       "name": "On call",
+         *       "url": "https://hooks.example.com/router"
          *     }
          */
-        ccrouter__admin__log_schemas__SummaryView: {
-            /** From */
-            from: string;
-            /** To */
-            to: string;
+        WebhookInput: {
             /**
-             * Bucket S
-             * @description Width of a bucket in seconds; buckets begin at multiples of it in UTC
+             * Name
+             * @description What people call it
+             * @example On call
              */
-            bucket_s: number;
+            name: string;
             /**
-             * Complete
-             * @description False: there were too many rows, and older ones were not counted
+             * Url
+             * @description Where requests are sent to
+             * @example https://hooks.example.com/router
              */
-            complete: boolean;
+            url: string;
             /**
-             * Counted From
-             * @description From when on rows were counted
+             * Events
+             * @description `budget.reached`: a key or a user has used up part of a spend limit (the thresholds are in the settings under `alerts`), once for each limit, window and threshold; `credential.blocked`: a platform refuses a credential; `model.unpriced`: a model answered that has no price; `key.expiring`: a key ends within seven days, and within one
+             * @default [
+             *       "budget.reached",
+             *       "credential.blocked",
+             *       "model.unpriced",
+             *       "key.expiring"
+             *     ]
              */
-            counted_from: string;
-            sums: components["schemas"]["SumsView"];
-            /**
-             * Buckets
-             * @description Oldest first; without gaps
-             */
-            buckets: components["schemas"]["BucketView"][];
-        };
-        /** Page[SessionView] */
-        ccrouter__admin__schemas__Page_SessionView___1: {
-            /** Items */
-            items: components["schemas"]["ccrouter__admin__user_schemas__SessionView"][];
-            /**
-             * Next Cursor
-             * @description Give it as `cursor` for the next part; null at the end
-             */
-            next_cursor: string | null;
-        };
-        /** Page[SessionView] */
-        ccrouter__admin__schemas__Page_SessionView___2: {
-            /** Items */
-            items: components["schemas"]["ccrouter__admin__log_schemas__SessionView"][];
-            /**
-             * Next Cursor
-             * @description Give it as `cursor` for the next part; null at the end
-             */
-            next_cursor: string | null;
+            events: ("budget.reached" | "credential.blocked" | "model.unpriced" | "key.expiring")[];
         };
         /**
-         * SummaryView
-         * @description The figures of a period, and what an administrator should see to.
+         * WebhookItem
+         * @description A webhook, without the secret that signs: a new one gets its own.
+         * @example {
+         *       "events": [
+         *         "budget.reached"
+         *       ],
+         *       "name": "On call",
+         *       "url": "https://hooks.example.com/router"
+         *     }
          */
-        ccrouter__admin__stat_schemas__SummaryView: {
-            period: components["schemas"]["PeriodView"];
-            /** Requests */
-            requests: number;
-            /** Ok */
-            ok: number;
-            /** Errors */
-            errors: number;
+        WebhookItem: {
             /**
-             * Aborted
-             * @description The client left
+             * Name
+             * @description What people call it
+             * @example On call
              */
-            aborted: number;
+            name: string;
             /**
-             * Limited
-             * @description Refused because of a limit
+             * Url
+             * @description Where requests are sent to
+             * @example https://hooks.example.com/router
              */
-            limited: number;
+            url: string;
             /**
-             * Success Rate
-             * @description Of those that ended by themselves, the part that was answered
+             * Events
+             * @description `budget.reached`: a key or a user has used up part of a spend limit (the thresholds are in the settings under `alerts`), once for each limit, window and threshold; `credential.blocked`: a platform refuses a credential; `model.unpriced`: a model answered that has no price; `key.expiring`: a key ends within seven days, and within one
+             * @default [
+             *       "budget.reached",
+             *       "credential.blocked",
+             *       "model.unpriced",
+             *       "key.expiring"
+             *     ]
              */
-            success_rate: number | null;
-            tokens: components["schemas"]["TokenParts"];
-            /**
-             * Cache Hit Rate
-             * @description The part of all prompts' tokens that was read from caches
-             */
-            cache_hit_rate: number | null;
-            /** Web Searches */
-            web_searches: number;
-            cost: components["schemas"]["CostParts"];
-            /**
-             * Cache Savings
-             * @description USD that tokens read from caches would have cost more as input
-             */
-            cache_savings: string;
-            latency: components["schemas"]["LatencyView"];
-            /** Tz */
-            tz: string;
-            /**
-             * Unpriced
-             * @description Models without a price in this period, most requests first
-             */
-            unpriced: components["schemas"]["UnpricedModel"][];
-            /** @description With `compare`: those of the period before */
-            previous: components["schemas"]["SummaryFigures"] | null;
-            /** @description With `forecast` */
-            forecast: components["schemas"]["ForecastView"] | null;
-        };
-        /**
-         * SessionView
-         * @description A place where somebody is signed in.
-         */
-        ccrouter__admin__user_schemas__SessionView: {
+            events: ("budget.reached" | "credential.blocked" | "model.unpriced" | "key.expiring")[];
             /**
              * Id
-             * @description UUIDv7
+             * @description Where an object has this id, it is the one that is meant; else the one of this name; else it is new
+             */
+            id?: string | null;
+            /**
+             * Enabled
+             * @description Whether it is used
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * WebhookView
+         * @description Somebody who is told.
+         *
+         *     Each event is a POST of `{"type", "timestamp", "data"}` in the form of Standard Webhooks: the headers `webhook-id`
+         *     (the same at each try), `webhook-timestamp` and `webhook-signature`, by HMAC-SHA256 with the secret.
+         * @example {
+         *       "created_at": "2026-11-03T09:30:00.000Z",
+         *       "enabled": true,
+         *       "events": [
+         *         "budget.reached"
+         *       ],
+         *       "id": "019a0000-0000-7000-8000-000000000001",
+         *       "name": "On call",
+         *       "updated_at": "2026-11-03T09:30:00.000Z",
+         *       "url": "https://hooks.example.com/router",
+         *       "disabled_reason": null,
+         *       "failing_since": null
+         *     }
+         */
+        WebhookView: {
+            /**
+             * Id
+             * @description UUIDv7, or the name of what has no other
              */
             id: string;
+            /**
+             * Name
+             * @description What people call it
+             */
+            name: string;
+            /**
+             * Url
+             * @description An address
+             */
+            url: string;
+            /**
+             * Events
+             * @description `budget.reached`: a key or a user has used up part of a spend limit (the thresholds are in the settings under `alerts`), once for each limit, window and threshold; `credential.blocked`: a platform refuses a credential; `model.unpriced`: a model answered that has no price; `key.expiring`: a key ends within seven days, and within one
+             */
+            events: ("budget.reached" | "credential.blocked" | "model.unpriced" | "key.expiring")[];
+            /**
+             * Enabled
+             * @description Whether it is used
+             */
+            enabled: boolean;
+            /**
+             * Disabled Reason
+             * @description Why the router has disabled it: its address answered 410, or accepted nothing for three days
+             */
+            disabled_reason: string | null;
+            /**
+             * Failing Since
+             * @description Since then nothing was accepted
+             */
+            failing_since: string | null;
             /**
              * Created At
-             * @description When it was opened
+             * @description When it was made
              */
             created_at: string;
             /**
-             * Expires At
-             * @description When it ends by itself
+             * Updated At
+             * @description When it was changed last
              */
-            expires_at: string;
-            /**
-             * User Agent
-             * @description The program, as it names itself
-             */
-            user_agent: string | null;
-            /**
-             * Client Ip
-             * @description The address it was opened from
-             * @example 203.0.113.7
-             */
-            client_ip: string | null;
-            /**
-             * Current
-             * @description Whether this call is part of it
-             */
-            current: boolean;
+            updated_at: string;
         };
     };
     responses: never;
@@ -5174,7 +9949,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ccrouter__admin__schemas__Page_SessionView___1"];
+                    "application/json": components["schemas"]["Page_SignedInView_"];
                 };
             };
             /** @description An error */
@@ -5970,6 +10745,153 @@ export interface operations {
             };
         };
     };
+    beginPlatformSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformSignInInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSignInView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    returnFromPlatform: {
+        parameters: {
+            query: {
+                /** @description What the sign-in was begun with; good once */
+                state: string;
+                /** @description What the tokens are asked for with */
+                code?: string | null;
+                /** @description Why there is no code */
+                error?: string | null;
+                /** @description What was granted */
+                scope?: string | null;
+                /** @description Who granted it */
+                iss?: string | null;
+                /** @description Which of the browser's accounts */
+                authuser?: string | null;
+                /** @description What was asked */
+                prompt?: string | null;
+                /** @description The account's organisation */
+                hd?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page of the platforms */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getPlatformSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sign_in_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSignInView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    finishPlatformSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sign_in_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformCodeInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSignInView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listCredentials: {
         parameters: {
             query?: {
@@ -6440,7 +11362,7 @@ export interface operations {
                 /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
                 q?: string | null;
                 /** @description USD */
-                min_cost?: number | string | null;
+                min_cost?: string | null;
                 /** @description From arrival to the last byte */
                 min_duration_ms?: number | null;
                 /** @description Whether the answer was asked for as a stream */
@@ -6501,7 +11423,7 @@ export interface operations {
                 /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
                 q?: string | null;
                 /** @description USD */
-                min_cost?: number | string | null;
+                min_cost?: string | null;
                 /** @description From arrival to the last byte */
                 min_duration_ms?: number | null;
                 /** @description Whether the answer was asked for as a stream */
@@ -6521,7 +11443,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ccrouter__admin__log_schemas__SummaryView"];
+                    "application/json": components["schemas"]["LogSummaryView"];
                 };
             };
             /** @description An error */
@@ -6567,7 +11489,7 @@ export interface operations {
                 /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
                 q?: string | null;
                 /** @description USD */
-                min_cost?: number | string | null;
+                min_cost?: string | null;
                 /** @description From arrival to the last byte */
                 min_duration_ms?: number | null;
                 /** @description Whether the answer was asked for as a stream */
@@ -6673,7 +11595,7 @@ export interface operations {
                 /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
                 q?: string | null;
                 /** @description USD */
-                min_cost?: number | string | null;
+                min_cost?: string | null;
                 /** @description From arrival to the last byte */
                 min_duration_ms?: number | null;
                 /** @description Whether the answer was asked for as a stream */
@@ -6693,7 +11615,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ccrouter__admin__schemas__Page_SessionView___2"];
+                    "application/json": components["schemas"]["Page_SessionView_"];
                 };
             };
             /** @description An error */
@@ -6758,6 +11680,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CaptureView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    exportConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    importConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
                 };
             };
             /** @description An error */
@@ -7205,7 +12191,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ccrouter__admin__stat_schemas__SummaryView"];
+                    "application/json": components["schemas"]["StatsSummaryView"];
                 };
             };
             /** @description An error */
@@ -7314,6 +12300,248 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BreakdownView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookView_"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the object as you know it: 412 if it has changed */
+                "If-Match"?: string | null;
+            };
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the part before */
+                cursor?: string | null;
+                /** @description How many at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView_"];
                 };
             };
             /** @description An error */

@@ -12,7 +12,7 @@ from ccrouter.admin.schemas import Page
 from ccrouter.admin.settings_routes import public_url
 from ccrouter.admin.sign_in import SignIn
 from ccrouter.admin.signed_in import me_view, signed_in
-from ccrouter.admin.user_schemas import SessionView
+from ccrouter.admin.user_schemas import SignedInView
 from ccrouter.storage import audit, sessions, site_settings, users
 from ccrouter.storage.sessions import Session
 from ccrouter.storage.users import User
@@ -90,7 +90,7 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
         return me_view(needs, sign_in, changed or user, request.state.session)
 
     @routes.get("/auth/sessions", operation_id="listMySessions", summary="List the own sessions")
-    def list_my_sessions(request: Request) -> Page[SessionView]:
+    def list_my_sessions(request: Request) -> Page[SignedInView]:
         """Where the caller is signed in, newest first; all in one part."""
         found = sessions.of_user(needs.engine, request.state.user.id)
         return Page(items=[_session(item, request.state.session.id) for item in found], next_cursor=None)
@@ -134,8 +134,8 @@ def account_routes(needs: Needs, sign_in: SignIn) -> APIRouter:
     return routes
 
 
-def _session(session: Session, current: str) -> SessionView:
-    return SessionView(
+def _session(session: Session, current: str) -> SignedInView:
+    return SignedInView(
         id=session.id,
         created_at=session.created_at,
         expires_at=session.expires_at,

@@ -24,6 +24,7 @@ from ccrouter.admin.platform_routes import platform_routes
 from ccrouter.admin.platform_sign_in_routes import platform_sign_in_routes
 from ccrouter.admin.pool_routes import pool_routes
 from ccrouter.admin.price_routes import price_routes
+from ccrouter.admin.problem_codes import CODES, listed
 from ccrouter.admin.problems import MEDIA_TYPE, ProblemDocument, install
 from ccrouter.admin.session_routes import session_routes
 from ccrouter.admin.set_up_routes import set_up_routes
@@ -32,12 +33,17 @@ from ccrouter.admin.sign_in import SignIn
 from ccrouter.admin.stat_routes import stat_routes
 from ccrouter.admin.user_routes import user_routes
 from ccrouter.admin.webhook_routes import webhook_routes
+from ccrouter.admin.words import complete
 
 _DESCRIPTION = """Manages keys, credentials and logs of a Claude Code Router.
 
 Sign in with `POST /api/v1/auth/login`; send the token as `Authorization: Bearer …`. Lists are newest first; give
 `next_cursor` as `cursor` for the next part. Errors are problem documents (RFC 9457). Money is a decimal string in
-USD, times are RFC 3339 in UTC."""
+USD, times are RFC 3339 in UTC.
+
+The `code` of a problem is one of:
+
+""" + listed(CODES)
 
 
 def create_admin_app(needs: Needs, *further: APIRouter) -> FastAPI:
@@ -110,4 +116,5 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["security"] = [] if PERMISSIONS[operation["operationId"]] == ANYONE else [{"token": []}]
+    complete(document)
     return document

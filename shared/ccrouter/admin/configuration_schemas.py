@@ -1,9 +1,10 @@
 """The JSON of an installation's configuration, as it is exported and imported."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ccrouter.admin.documents import LimitsObject, MembersObject, OptionsObject
 from ccrouter.admin.price_schemas import MOST_OWN, PriceInput, PriceView
 from ccrouter.admin.schemas import AwareMoment, Input, KeyChanges, Moment, Name, Pattern
 from ccrouter.admin.settings_schemas import SettingsChanges
@@ -30,7 +31,7 @@ class UserItem(Input):
     role: Role = "member"
     status: Status = "active"
     github: GithubAccount | None = Field(None, description="The GitHub account that signs in as this user")
-    limits: dict[str, Any] = Field({}, description="What all keys of this user together may use")
+    limits: LimitsObject = Field({}, description="What all keys of this user together may use")
     language: Annotated[str, StringConstraints(max_length=20)] | None = None
     theme: Literal["light", "dark", "system"] | None = None
 
@@ -46,7 +47,7 @@ class CredentialItem(Input):
     )
     enabled: bool = True
     base_url: Annotated[str, StringConstraints(max_length=500)] | None = None
-    options: dict[str, Any] = Field({}, description="As the platform has them")
+    options: OptionsObject = Field({}, description="As the platform has them")
     priority: int = Field(0, ge=-1000, le=1000)
     weight: int = Field(1, ge=1, le=1000)
     max_concurrency: int | None = Field(None, ge=1)
@@ -127,8 +128,8 @@ class ConfigurationChange(BaseModel):
     action: Literal["create", "change"]
     id: str | None = Field(description="Null for settings and prices, and for what a dry run would make")
     name: str = Field(description="Login, name of the credential, key or webhook, or what is set")
-    before: dict[str, Any] | None = Field(description="The members that differ; null for a new object")
-    after: dict[str, Any]
+    before: MembersObject | None = Field(description="The members that differ; null for a new object")
+    after: MembersObject
     secret: str | None = Field(description="With which a new webhook signs, this once; null on a dry run")
     note: str | None = Field(description="What is left to do, such as a secret to be given")
 

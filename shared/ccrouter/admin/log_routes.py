@@ -11,7 +11,7 @@ from ccrouter.admin.job_routes import view_of
 from ccrouter.admin.job_schemas import JobView
 from ccrouter.admin.log_exports import Exports
 from ccrouter.admin.log_filters import Filters
-from ccrouter.admin.log_schemas import SummaryView
+from ccrouter.admin.log_schemas import LogSummaryView
 from ccrouter.admin.log_views import log_view, summary_view
 from ccrouter.admin.needs import Needs
 from ccrouter.admin.permissions import ADMIN
@@ -73,7 +73,7 @@ def log_routes(needs: Needs) -> APIRouter:
         return Page(items=[log_view(row, role, states[row.id]) for row in rows], next_cursor=page.next_cursor)
 
     @routes.get("/summary", operation_id="summarizeLogs", summary="Sum requests up")
-    def summarize_logs(filters: Filters) -> SummaryView:
+    def summarize_logs(filters: Filters) -> LogSummaryView:
         """A histogram and sums of the requests that the filters leave; a member's own.
 
         Buckets are as wide as the period asks for: 72 at most. Without `from` the period begins with the log.

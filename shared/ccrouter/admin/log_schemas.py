@@ -71,7 +71,7 @@ class BucketView(BaseModel):
     sums: SumsView
 
 
-class SummaryView(BaseModel):
+class LogSummaryView(BaseModel):
     """Sums and a histogram of the log."""
 
     model_config = _example(

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ccrouter.admin.log_schemas import BucketView, SummaryView, SumsView
+from ccrouter.admin.log_schemas import BucketView, LogSummaryView, SumsView
 from ccrouter.admin.permissions import ADMIN
 from ccrouter.admin.schemas import (
     AttemptView,
@@ -92,9 +92,9 @@ def sums_view(sums: Sums) -> SumsView:
     )
 
 
-def summary_view(summary: Summary) -> SummaryView:
+def summary_view(summary: Summary) -> LogSummaryView:
     """A summary as the API shows it."""
-    return SummaryView.model_validate(
+    return LogSummaryView.model_validate(
         {
             "from": summary.since,
             "to": summary.until,

@@ -1,6 +1,7 @@
 """Errors of the admin API: RFC 9457 problem documents, whatever went wrong."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
+from ccrouter.admin.problem_codes import CODES, FIELD_CODES, listed
 from ccrouter.errors import StorageAway
 from ccrouter.ids import request_id_of, uuid7
 from ccrouter.storage.crossing import is_away, sqlstate
@@ -20,7 +21,6 @@ from ccrouter.storage.crossing import is_away, sqlstate
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CANNOT_BE_STORED = ("22021", "22P05")
 """SQLSTATEs: the character U+0000 in a text and in JSON."""
 _TITLES = {
@@ -45,7 +45,7 @@ class FieldError(BaseModel):
     """One member of the input that cannot be accepted."""
 
     field: str = Field(description="Path of the member, such as mapping.opus[0].model", examples=["name"])
-    code: str = Field(examples=["invalid"])
+    code: str = Field(description=f"One of:\n\n{listed(FIELD_CODES)}", examples=["invalid"])
     message: str = Field(description="What is wrong and what would be right")
 
 
@@ -56,7 +56,7 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
-    code: str
+    code: str = Field(description=f"A name that stays; one of:\n\n{listed(CODES)}", examples=["invalid"])
     request_id: str = Field(description="Names this request in the server's log")
     errors: list[FieldError] = []
 
@@ -93,9 +93,9 @@ def install(app: FastAPI) -> None:
     def _of_http(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path}: {error.detail}"
         headers = error.headers
-        if error.status_code == 405:
+        if error.status_code == 405 and (methods := _methods_at(app, request.url.path)):
             # Each route knows of its own method alone.
-            headers = {**(headers or {}), "Allow": ", ".join(_methods_at(app, request))}
+            headers = {**(headers or {}), "Allow": ", ".join(methods)}
         return answer_of(Problem(error.status_code, detail, headers=headers))
 
     @app.exception_handler(RequestValidationError)
@@ -119,13 +119,15 @@ def install(app: FastAPI) -> None:
         return answer_to_fault(request.method, request.url.path, error)
 
 
-def _methods_at(app: FastAPI, request: Request) -> list[str]:
-    """The methods that an address has."""
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    """The methods that an address has: those of the template that names the most of it."""
+    templates: dict[str, Any] = app.openapi()["paths"]
+    fitting = [
+        template
+        for template in templates
+        if re.fullmatch("[^/]+".join(map(re.escape, re.split(r"\{\w+\}", template))), path)
     ]
+    return [method.upper() for method in templates[min(fitting, key=lambda it: it.count("{"))]] if fitting else []
 
 
 def answer_to_fault(method: str, path: str, error: Exception) -> JSONResponse:

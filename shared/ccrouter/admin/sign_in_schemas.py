@@ -24,7 +24,7 @@ class PlatformSignInInput(Input):
                     "platform": "antigravity",
                     "name": "research",
                     "client_id": "1234.apps.googleusercontent.com",
-                    "client_secret": "GOCSPX-…",
+                    "client_secret": "GOCSPX-secret",
                     "options": {"acknowledged": True},
                 },
             ]

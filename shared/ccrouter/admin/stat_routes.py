@@ -23,7 +23,7 @@ from ccrouter.admin.stat_schemas import (
     SeriesBefore,
     SeriesGroup,
     SeriesView,
-    SummaryView,
+    StatsSummaryView,
 )
 from ccrouter.admin.stat_views import Models, figures, measure_of, period_view, share_of, total_of, unpriced_of
 from ccrouter.clock import utc_now
@@ -81,7 +81,7 @@ def stat_routes(needs: Needs) -> APIRouter:
         tz: _Zone = None,
         compare: _Compare = None,
         forecast: Annotated[bool, Query(description="Also what this month will cost")] = False,
-    ) -> SummaryView:
+    ) -> StatsSummaryView:
         """Requests, tokens, cost, latency of the last 24 hours or another period; a member's own.
 
         Token counts (`count_tokens`) are not in it. It includes what ended a moment ago.
@@ -103,7 +103,7 @@ def stat_routes(needs: Needs) -> APIRouter:
                 spent=decimal_text(found.spent),
                 expected=decimal_text(round(found.expected, 10)),
             )
-        return SummaryView(
+        return StatsSummaryView(
             **{name: getattr(view, name) for name in type(view).model_fields},
             tz=asked.zone.key,
             unpriced=unpriced_of(models),

@@ -188,7 +188,7 @@ class ForecastView(BaseModel):
     expected: str = Field(description="USD")
 
 
-class SummaryView(SummaryFigures):
+class StatsSummaryView(SummaryFigures):
     """The figures of a period, and what an administrator should see to."""
 
     tz: str

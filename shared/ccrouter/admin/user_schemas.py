@@ -117,7 +117,7 @@ class UserInput(UserChanges):
     )
 
 
-class SessionView(BaseModel):
+class SignedInView(BaseModel):
     """A place where somebody is signed in."""
 
     id: str = Field(description="UUIDv7")

@@ -66,9 +66,6 @@ def webhook_routes(needs: Needs) -> APIRouter:
     ) -> WebhookView:
         """Change where it leads, what it is told of, or whether it is."""
         fields: dict[str, Any] = body.model_dump(exclude_unset=True)
-        for name, value in fields.items():
-            if value is None:
-                raise invalid(name, "may not be null; leave it out to keep it")
         if "url" in fields:
             fields["url"] = checked_url(needs.settings, fields["url"])
         if "events" in fields:

@@ -1,9 +1,10 @@
 """The JSON of webhooks."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ccrouter.admin.documents import MembersObject
 from ccrouter.admin.schemas import Input, Moment, Name
 from ccrouter.storage.alerts import KINDS, Kind
 
@@ -31,6 +32,8 @@ class WebhookInput(Input):
 
 class WebhookChanges(Input):
     """Changes; members left out stay as they are."""
+
+    never_null = frozenset({"name", "url", "events", "enabled"})
 
     name: Name | None = None
     url: _Url | None = None
@@ -118,7 +121,7 @@ class DeliveryView(BaseModel):
     id: str
     event_id: str = Field(description="What the header `webhook-id` says")
     type: str = Field(description="The event", examples=["budget.reached"])
-    payload: dict[str, Any] = Field(description="What is sent")
+    payload: MembersObject = Field(description="What is sent")
     state: Literal["waiting", "delivered", "failed"] = Field(
         description="`delivered`: it was answered with 2xx; `failed`: it was given up"
     )
