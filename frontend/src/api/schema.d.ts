@@ -3865,6 +3865,40 @@ export interface components {
             owner: string;
         };
         /**
+         * KeyRulesView
+         * @description What a member may do with own keys.
+         * @example {
+         *       "may_create_keys": true,
+         *       "max_keys": 1,
+         *       "allowed_platforms": [
+         *         "allowed platforms"
+         *       ],
+         *       "own_mapping": true
+         *     }
+         */
+        KeyRulesView: {
+            /**
+             * May Create Keys
+             * @description Whether members make their own keys
+             */
+            may_create_keys: boolean;
+            /**
+             * Max Keys
+             * @description How many keys a member may have
+             */
+            max_keys: number;
+            /**
+             * Allowed Platforms
+             * @description Platforms that a mapping may name; null: every one
+             */
+            allowed_platforms: string[] | null;
+            /**
+             * Own Mapping
+             * @description Whether a key may have a mapping of the member's choice
+             */
+            own_mapping: boolean;
+        };
+        /**
          * KeyTestAttempt
          * @description One try of a test.
          * @example {
@@ -4917,6 +4951,7 @@ export interface components {
          *       "theme": "system",
          *       "avatar_url": null,
          *       "deleted_at": null,
+         *       "key_rules": null,
          *       "permissions": [
          *         "permissions"
          *       ],
@@ -5007,6 +5042,8 @@ export interface components {
              * @description When it was deleted; null: it is not
              */
             deleted_at: string | null;
+            /** @description Null for administrators, who are bound by none */
+            key_rules: components["schemas"]["KeyRulesView"] | null;
             /**
              * Permissions
              * @description Operations of this API that this user may call
@@ -9199,6 +9236,7 @@ export interface components {
          *         "theme": "system",
          *         "avatar_url": null,
          *         "deleted_at": null,
+         *         "key_rules": null,
          *         "permissions": [
          *           "permissions"
          *         ],
