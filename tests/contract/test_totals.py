@@ -86,6 +86,16 @@ def test_what_differs_is_named_and_repaired(engine: Engine, check: Check) -> Non
     assert check().exit_code == 0
 
 
+def test_what_was_made_of_a_sum_that_goes_is_made_anew(engine: Engine, check: Check) -> None:
+    """Its hour is marked, although no other sum comes in its place."""
+    logs.insert_many(engine, [a_line()])
+    change(engine, "DELETE FROM request_log")
+    change(engine, "DELETE FROM usage_stale")
+    assert check("--repair").exit_code == 0
+    with engine.connect() as connection:
+        assert set(connection.execute(text("SELECT hour FROM usage_stale")).scalars()) == {NOON}
+
+
 def test_a_month_whose_rows_were_dropped_is_not_looked_at(engine: Engine, check: Check) -> None:
     """Its sums are all there is of it, and stay."""
     old = NOON - timedelta(days=100)

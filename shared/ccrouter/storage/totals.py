@@ -35,6 +35,11 @@ _ANYTHING = text(
     "SELECT EXISTS (SELECT FROM request_log WHERE id >= :first AND id < :last AND at >= :since AND at < :until) "
     "OR EXISTS (SELECT FROM usage_hours WHERE hour >= :since AND hour < :until)"
 )
+_CLEAR = text(
+    "WITH gone AS (DELETE FROM usage_hours WHERE hour >= :since AND hour < :until RETURNING hour) "
+    "INSERT INTO usage_stale SELECT DISTINCT hour FROM gone"
+)
+"""What was made from these sums (`storage/cuts.py`) is made anew too, also where no sum follows."""
 _REMAKE = text(f"INSERT INTO usage_hours ({_COLUMNS}) {_FROM_ROWS}")
 
 
@@ -72,7 +77,7 @@ def make_anew(engine: Engine, since: datetime, until: datetime) -> None:
     with engine.begin() as connection:
         # Whoever stores rows has both tables from its first moment on: nobody is between rows and sums now.
         connection.execute(text("LOCK TABLE usage_hours IN SHARE ROW EXCLUSIVE MODE"))
-        connection.execute(usage_hours.delete().where(usage_hours.c.hour >= since, usage_hours.c.hour < until))
+        connection.execute(_CLEAR, period)
         connection.execute(_REMAKE, period)
 
 
