@@ -207,7 +207,7 @@ def test_what_nobody_confirms_expires(site: Site, api: httpx2.Client, google: An
         ({"platform": "anthropic", "name": "x"}, "platform"),
         ({"platform": "kiro", "name": "x", "client_id": "y"}, "client_id"),
         ({"platform": "kiro", "name": "x", "options": {"colour": 1}}, "options.colour"),
-        ({"platform": "kiro", "credential_id": str(uuid7())}, "credential_id"),
+        ({"platform": "kiro", "credential_id": "01a21062-a7c5-738d-b814-0d7d5836315f"}, "credential_id"),
         ({"platform": "antigravity", "name": "x", "client_id": "a", "client_secret": "b"}, "options.acknowledged"),
         ({"platform": "antigravity", "name": "x", "options": {"acknowledged": True}}, "client_id"),
         ({"platform": "antigravity", "name": "x", "region": "us-east-1"}, "region"),

@@ -84,7 +84,6 @@ def test_a_session_is_shown_as_a_whole(engine: Engine) -> None:
         ({"until": NOON + timedelta(minutes=2)}, ["shared", "mine"]),
         ({"since": NOON + timedelta(minutes=2)}, ["shared"]),
     ],
-    ids=str,
 )
 def test_filters_leave_sessions_with_such_a_row(engine: Engine, filters: dict[str, Any], expected: list[str]) -> None:
     """Those of the log."""
