@@ -15,7 +15,7 @@ def state_of(item: StoredCredential, conditions: Mapping[str, Condition], now: d
     """
     if not item.enabled:
         return CredentialState(status="disabled")
-    if item.blocked_at is not None and (item.blocked_until is None or now < item.blocked_until):
+    if item.is_blocked(now):
         return CredentialState(status="blocked", reason=item.blocked_reason, until=item.blocked_until)
     moment = now.timestamp()
     told = [(scope, made) for scope, made in conditions.items() if made.blocks(moment) or made.cools(moment)]

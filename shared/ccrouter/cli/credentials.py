@@ -2,17 +2,21 @@
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccrouter.cli.database import every, open_database, vault_of
+from ccrouter.cli.database import COMMAND_LINE, every, open_database, vault_of
 from ccrouter.cli.hints import program
 from ccrouter.cli.trying import try_credential
+from ccrouter.clock import rfc3339, utc_now
 from ccrouter.config import read_secret_variable
 from ccrouter.credentials.kinds import KINDS, AuthError, check_auth, check_options
 from ccrouter.networks import check_base_url
 from ccrouter.platforms.registry import PLATFORMS
+
+if TYPE_CHECKING:
+    from ccrouter.storage.credentials import StoredCredential
 
 
 @click.group()
@@ -39,6 +43,7 @@ credentials.add_command(try_credential)
 @click.option("--auth-json", is_flag=True, help="The secret is the whole `auth` object of the platform, as JSON.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the platform.")
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher ones are used first.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 def add(
     platform: str,
     name: str,
@@ -48,6 +53,7 @@ def add(
     auth_json: bool,
     options: tuple[str, ...],
     priority: int,
+    as_json: bool,
 ) -> None:
     """Add an account. The secret is asked for, or read from standard input: never from the command line.
 
@@ -58,6 +64,7 @@ def add(
       ccrouter credentials add --name glm --base-url https://api.z.ai/api/anthropic --secret-env GLM_KEY
       ccrouter credentials add --platform vertex --name cloud --auth-json --option region=global < auth.json
     """
+    from ccrouter.storage import audit
     from ccrouter.storage import credentials as stored
 
     if not name.strip():
@@ -84,13 +91,20 @@ def add(
                 base_url = check_base_url(base_url, settings.private_upstreams, kind.refused_endings)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--base-url") from None
-        made = stored.create(
-            engine,
-            vault_of(settings),
-            platform,
-            auth,
-            {"name": name, "base_url": base_url, "priority": priority, "options": checked_options},
-        )
+        fields = {"name": name, "base_url": base_url, "priority": priority, "options": checked_options}
+        with engine.begin() as connection:
+            made = stored.create(connection, vault_of(settings), platform, auth, fields)
+            audit.note(
+                connection,
+                actor=COMMAND_LINE,
+                action="credential.create",
+                kind="credential",
+                object_id=made.id,
+                after={"platform": platform, **fields},
+            )
+    if as_json:
+        click.echo(json.dumps({"id": made.id, "name": made.name, "platform": made.platform}))
+        return
     click.echo(f"{made.name} ({made.id}) is in use within 5 seconds")
 
 
@@ -113,6 +127,20 @@ def _option(text: str) -> tuple[str, Any]:
     return name, {"true": True, "false": False}.get(value, value)
 
 
+_COLOURS = {"enabled": "green", "disabled": "yellow", "blocked": "red"}
+
+
+def _block_of(item: "StoredCredential") -> dict[str, Any]:
+    """Whether it is out of use, why, and until when; one whose end is past is none."""
+    blocked = item.is_blocked(utc_now())
+    until = item.blocked_until if blocked else None
+    return {
+        "blocked": blocked,
+        "blocked_reason": item.blocked_reason if blocked else None,
+        "blocked_until": None if until is None else rfc3339(until),
+    }
+
+
 @credentials.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 def list_credentials(as_json: bool) -> None:
@@ -128,10 +156,17 @@ def list_credentials(as_json: bool) -> None:
         found = every(stored.find, engine)
     if as_json:
         members = ("id", "platform", "name", "enabled", "base_url", "priority", "origin")
-        click.echo(json.dumps([{member: getattr(item, member) for member in members} for item in found]))
+        click.echo(
+            json.dumps([{member: getattr(item, member) for member in members} | _block_of(item) for item in found])
+        )
         return
     for item in found:
-        state = "blocked" if item.blocked_at else "enabled" if item.enabled else "disabled"
-        click.echo(f"{item.id}  {item.platform}  {state:8}  {item.name}  {item.base_url or ''}".rstrip())
+        blocked = _block_of(item)
+        state = "blocked" if blocked["blocked"] else "enabled" if item.enabled else "disabled"
+        line = f"{item.id}  {item.platform}  {click.style(f'{state:8}', fg=_COLOURS[state])}  {item.name}"
+        click.echo(f"{line}  {item.base_url or ''}".rstrip())
+        if blocked["blocked"]:
+            until = "" if blocked["blocked_until"] is None else f", until {blocked['blocked_until']}"
+            click.echo(f"    {blocked['blocked_reason']}{until}")
     if not found:
         click.echo(f"no credentials yet; add one: {program()} credentials add --name NAME")

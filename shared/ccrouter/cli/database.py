@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+COMMAND_LINE = "command line"
+"""Who acts, for the audit log."""
+
 
 @contextmanager
 def reach_database() -> Iterator[Settings]:

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from ccrouter.access.keys import new_secret
-from ccrouter.cli.database import every, open_database, tell_running_router
+from ccrouter.cli.database import COMMAND_LINE, every, open_database, tell_running_router
 from ccrouter.cli.first_start import ADMIN
 from ccrouter.cli.hints import client_lines, program
-from ccrouter.clock import rfc3339
+from ccrouter.clock import rfc3339, utc_now
 from ccrouter.errors import SettingsError
 from ccrouter.platforms.registry import PLATFORMS, SELF_ANSWERING, is_platform
 from ccrouter.routing.mapping import MappingError, read_mapping, targets_of
@@ -39,8 +39,8 @@ def create(name: str, owner: str, mapping: str, as_json: bool) -> None:
       ccrouter keys create laptop
       ccrouter keys create trial --mapping '{"opus": [{"platform": "sandbox", "model": "sandbox"}]}'
     """
+    from ccrouter.storage import audit, users
     from ccrouter.storage import keys as stored
-    from ccrouter.storage import users
 
     document = _read(mapping)
     if not name.strip():
@@ -55,7 +55,16 @@ def create(name: str, owner: str, mapping: str, as_json: bool) -> None:
                 ]
             )
         secret = new_secret()
-        key = stored.create(engine, found[0].id, secret, {"name": name, "mapping": document})
+        with engine.begin() as connection:
+            key = stored.create(connection, found[0].id, secret, {"name": name, "mapping": document})
+            audit.note(
+                connection,
+                actor=COMMAND_LINE,
+                action="key.create",
+                kind="key",
+                object_id=key.id,
+                after={"name": name, "mapping": document, "owner": owner},
+            )
     if as_json:
         click.echo(json.dumps({"id": key.id, "name": key.name, "key": secret}))
         return
@@ -94,7 +103,8 @@ def list_keys(as_json: bool) -> None:
         )
         return
     for key in found:
-        state = "enabled" if key.enabled else "disabled"
+        ended = key.expires_at is not None and key.expires_at <= utc_now()
+        state = "disabled" if not key.enabled else "expired" if ended else "enabled"
         used = "never used" if key.last_used_at is None else f"last used {rfc3339(key.last_used_at)}"
         click.echo(f"{key.id}  {key.prefix}…  {state:8}  {key.owner_login}  {key.name}  ({used})")
     if not found:
@@ -110,12 +120,23 @@ def disable(key_id: str) -> None:
     Example:
       ccrouter keys disable 0199…
     """
+    from ccrouter.storage import audit
     from ccrouter.storage import keys as stored
 
     with open_database() as (engine, settings):
         key = stored.get(engine, key_id)
-        if key is None or not stored.change(engine, key_id, {"enabled": False}):
-            raise SettingsError([f"there is no key {key_id}; {program()} keys list shows all"])
+        with engine.begin() as connection:
+            if key is None or not stored.change(connection, key_id, {"enabled": False}):
+                raise SettingsError([f"there is no key {key_id}; {program()} keys list shows all"])
+            audit.note(
+                connection,
+                actor=COMMAND_LINE,
+                action="key.change",
+                kind="key",
+                object_id=key.id,
+                before={"enabled": key.enabled},
+                after={"enabled": False},
+            )
         for digest in key.digests:
             tell_running_router(settings, digest)
     click.echo(f"{key.name} is disabled")

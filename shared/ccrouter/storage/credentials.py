@@ -48,6 +48,10 @@ class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None
     blocked_until: datetime | None
 
+    def is_blocked(self, now: datetime) -> bool:
+        """Whether a block holds."""
+        return self.blocked_at is not None and (self.blocked_until is None or now < self.blocked_until)
+
 
 _UNBLOCKED = {"blocked_reason": None, "blocked_at": None, "blocked_until": None}
 
