@@ -35,7 +35,7 @@ from ccrouter.storage.migrate import migrate
 from ccrouter.storage.rows import write_cursor
 
 GOAL_MS = 100
-_SAMPLES = 12
+_SAMPLES = 10
 _MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5", "gemini-3-pro", "gpt-5.2-codex", "unknown-1")
 _PLATFORMS = ("anthropic", "bedrock", "vertex", "gemini", "openai", "kiro", "antigravity")
 
@@ -136,6 +136,7 @@ class Report:
         finally:
             event.remove(self._engine, "before_cursor_execute", keep)
         with self._engine.connect() as connection:
+            connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
             for statement, parameters in seen:
                 lines = connection.exec_driver_sql(f"EXPLAIN (COSTS OFF) {statement}", parameters).scalars().all()
                 whole = [line for line in lines if any(f"Seq Scan on {month} " in line for month in self._filled)]
@@ -252,7 +253,7 @@ def _measure_export(report: Report, url: str, most: int = 1_000_000) -> None:
 
 
 def _some_sessions(engine: Engine, pick: random.Random) -> list[str]:
-    found = []
+    found: list[str] = []
     with engine.connect() as connection:
         while len(found) < 100:
             at = uuid7(datetime.now(UTC) - timedelta(days=pick.uniform(0, DAYS)))
@@ -284,7 +285,7 @@ def _run(url: str, options: argparse.Namespace, *, make: bool) -> int:
         patient = make_engine(url, pool_size=0)
         fill(patient, options.rows)
         patient.dispose()
-    engine = make_engine(url, pool_size=2)
+    engine = make_engine(url, pool_size=2, patient=True)
     amiss = measure(engine, url, plans=options.plans, only=options.only)
     engine.dispose()
     print("\n".join(["", *(f"AMISS {line}" for line in amiss)] if amiss else ["", "all goals are met"]))

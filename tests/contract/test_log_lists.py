@@ -10,7 +10,7 @@ from tests.contract.log_rows import CREDENTIAL, KEY, NOON, USER, a_row, cost_of
 
 from ccrouter.ids import uuid7
 from ccrouter.metering.record import Attempt
-from ccrouter.storage import log_lists, logs
+from ccrouter.storage import log_lists, logs, partitions
 from ccrouter.storage.log_filters import LogFilters
 from ccrouter.storage.tables import request_log
 
@@ -143,6 +143,26 @@ def test_a_tail_from_nowhere_is_refused(engine: Engine, since: str) -> None:
     """Rather than answered with everything."""
     with pytest.raises(ValueError, match="neither"):
         log_lists.tail(engine, LogFilters(), since)
+
+
+def test_pages_go_on_over_months_and_beside_them(engine: Engine) -> None:
+    """Newest first, each row once: of months that are there, and of those for which none was made."""
+    first = NOON - timedelta(days=200)
+    partitions.make(engine, partitions.months_from(first + timedelta(days=32), 5))
+    made = [a_row(engine, first + timedelta(days=9 * number), model="m") for number in range(20)]
+    a_row(engine, NOON)
+    for beside in (True, False):
+        if not beside:
+            partitions.make(engine, partitions.months_from(first, 2))
+        seen: list[str] = []
+        cursor = None
+        while True:
+            page = log_lists.find(engine, LogFilters(model=("m",)), cursor=cursor, limit=3)
+            seen += [str(row.id) for row in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == list(reversed(made)), beside
 
 
 def test_rows_are_read_in_parts_while_others_come(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, Text, case, cast, func, literal, s
 from sqlalchemy.dialects.postgresql import array
 
 from ccrouter.messages.usage import Usage
-from ccrouter.storage.log_filters import LogFilters, conditions
+from ccrouter.storage.log_filters import LogFilters, conditions, settle
 from ccrouter.storage.tables import request_log
 
 BOM = "\ufeff".encode()
@@ -36,8 +36,9 @@ def chunks(
     """
     cells = _cells(with_credentials)
     line = func.array_to_string(array(list(cells.values())), ",", "") + literal(_LINE)
-    query = select(line, _log.at).where(*conditions(filters)).order_by(_log.id.desc())
     with engine.connect() as connection:
+        wanted = conditions(settle(connection, filters))
+        query = select(line, _log.at).where(*wanted).order_by(_log.id.desc())
         rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
         yield (BOM if bom else b"") + (",".join(cells) + _LINE).encode()
         for part in rows.partitions():

@@ -8,7 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, cast, false, func, literal_column, or_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from ccrouter.ids import first_id
@@ -46,6 +58,25 @@ class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
     min_cost: Decimal | None = None
     min_duration_ms: int | None = None
     q: str | None = None
+    ids: tuple[str, ...] = ()
+    """Beginnings of the row's own id, in hexadecimal digits; `settle` finds them in `q`."""
+
+
+def settle(connection: Connection, filters: LogFilters) -> LogFilters:
+    """The filters with what `q` says of ids told from its other words: what begins a row's id means that row.
+
+    Asked in one statement as "this id, or this word", PostgreSQL cannot tell how little that is.
+    """
+    words, ids = [], list(filters.ids)
+    for word in (filters.q or "").split():
+        own = _OWN_ID.fullmatch(word.lower().replace("-", ""))
+        if own is not None and connection.execute(select(exists().where(_begins_with(request_log.c, own[1])))).scalar():
+            ids.append(own[1])
+        else:
+            words.append(word)
+    if len(ids) == len(filters.ids):
+        return filters
+    return msgspec.structs.replace(filters, q=" ".join(words) or None, ids=tuple(ids))
 
 
 def conditions(filters: LogFilters, log: FromClause = request_log) -> list[ColumnElement[bool]]:
@@ -93,25 +124,20 @@ def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[Co
     if filters.min_duration_ms is not None:
         yield log.duration_ms >= filters.min_duration_ms
     if filters.q is not None:
-        yield _search(filters.q, log, table)
+        yield _search(filters.q, table)
+    for digits in filters.ids:
+        yield _begins_with(log, digits)
 
 
-def _search(q: str, log: Any, table: FromClause) -> ColumnElement[bool]:
-    words = log_words(table)
-    found, others = [], []
-    for word in q.split():
-        query = _query(word)
-        if query is None:
-            continue
-        own = _OWN_ID.fullmatch(word.lower().replace("-", ""))
-        if own is None:
-            others.append(query)
-        else:
-            first, last = (UUID(own[1].ljust(32, fill)) for fill in "0f")
-            found.append(or_(_holds(words, query), log.id.between(first, last)))
-    if others:
-        found.append(_holds(words, " & ".join(others)))
-    return and_(*found) if found else false()
+def _search(q: str, table: FromClause) -> ColumnElement[bool]:
+    queries = [query for word in q.split() if (query := _query(word)) is not None]
+    return _holds(log_words(table), " & ".join(queries)) if queries else false()
+
+
+def _begins_with(log: Any, digits: str) -> ColumnElement[bool]:
+    first, last = (UUID(digits.ljust(32, fill)) for fill in "0f")
+    between: ColumnElement[bool] = log.id.between(first, last)
+    return between
 
 
 def _query(word: str) -> str | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select, tuple_
 
 from ccrouter.metering.record import CallRecord
-from ccrouter.storage.log_filters import LogFilters, conditions
+from ccrouter.storage.log_filters import LogFilters, conditions, settle
 from ccrouter.storage.log_order import newest
 from ccrouter.storage.logs import RECORD, record_of
 from ccrouter.storage.rows import Page, read_cursor, uuid_of, write_cursor
@@ -24,18 +24,12 @@ _PLACE = struct.Struct(">q16s")
 
 def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limit: int = 50) -> Page[CallRecord]:
     """Records, newest first. Raises ValueError for a bad cursor."""
-    wanted = conditions(filters)
-    if cursor is not None:
-        wanted.append(request_log.c.id < read_cursor(cursor))
+    before = None if cursor is None else read_cursor(cursor)
     with engine.connect() as connection:
-        found = connection.execute(newest(connection, request_log, RECORD, wanted, limit + 1)).all()
+        wanted = conditions(settle(connection, filters))
+        found = newest(connection, request_log, RECORD, wanted, limit + 1, before=before)
     page = found[:limit]
     return Page([record_of(row) for row in page], write_cursor(page[-1].id) if len(found) > limit else None)
-
-
-def nothing() -> Page[CallRecord]:
-    """A list that no row is in."""
-    return Page([])
 
 
 class _Place(NamedTuple):
@@ -55,7 +49,7 @@ def tail(engine: Engine, filters: LogFilters, since: str, limit: int = 50) -> Pa
         place = _read_place(since) or _place_of(connection, since)
         rows = connection.execute(
             select(*RECORD, log.stored_at)
-            .where(*conditions(filters), tuple_(log.stored_at, log.id) > tuple_(*place))
+            .where(*conditions(settle(connection, filters)), tuple_(log.stored_at, log.id) > tuple_(*place))
             .order_by(log.stored_at, log.id)
             .limit(limit)
         ).all()

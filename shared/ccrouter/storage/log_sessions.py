@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Interval, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from ccrouter.storage.log_filters import LogFilters, conditions, one_of_ids
+from ccrouter.storage.log_filters import LogFilters, conditions, one_of_ids, settle
 from ccrouter.storage.log_order import newest
 from ccrouter.storage.log_sums import Sums, sums_of_rows
 from ccrouter.storage.rollups import COUNTED_KINDS
@@ -61,14 +61,14 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
     """Sessions with a row that filters leave, by the newest such row; each as a whole. Raises ValueError for a bad
     cursor."""
     row, later = request_log.alias("row"), request_log.alias("later")
-    newer = select(literal(1)).where(
-        later.c.session_id == row.c.session_id, later.c.id > row.c.id, *conditions(filters, later)
-    )
-    wanted = [row.c.session_id.is_not(None), *conditions(filters, row), ~exists(newer)]
-    if cursor is not None:
-        wanted.append(row.c.id < read_cursor(cursor))
+    before = None if cursor is None else read_cursor(cursor)
     with engine.connect() as connection:
-        found = connection.execute(newest(connection, row, [row.c.id, row.c.session_id], wanted, limit + 1)).all()
+        filters = settle(connection, filters)
+        newer = select(literal(1)).where(
+            later.c.session_id == row.c.session_id, later.c.id > row.c.id, *conditions(filters, later)
+        )
+        wanted = [row.c.session_id.is_not(None), *conditions(filters, row), ~exists(newer)]
+        found = newest(connection, row, [row.c.id, row.c.session_id], wanted, limit + 1, before=before)
         shown = found[:limit]
         sessions = _read(connection, [session_id for _, session_id in shown], filters.user_id)
     # Rows may be dropped between the two statements.

@@ -16,8 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Interval, cast, func, literal, select, true
 
 from ccrouter.messages.usage import Usage
-from ccrouter.storage.log_filters import LogFilters, conditions, one_of, one_of_ids
-from ccrouter.storage.log_order import newest
+from ccrouter.storage.log_filters import LogFilters, conditions, one_of, one_of_ids, settle
 from ccrouter.storage.rollups import COUNTED_KINDS
 from ccrouter.storage.tables import request_log, usage_hours
 
@@ -82,6 +81,7 @@ def summarize(engine: Engine, filters: LogFilters, now: datetime) -> Summary:
     A period without an end ends with this hour, one without a beginning begins with the log.
     """
     with engine.connect() as connection:
+        filters = settle(connection, filters)
         # The hour that is not over yet is counted as far as it is.
         until = filters.until or _hour(now) + _HOUR
         since = min(filters.since or beginning(connection) or until, until)
@@ -137,7 +137,7 @@ def _from_rows(connection: Connection, filters: LogFilters, width: timedelta, mo
     if not filters.kind:
         filters = msgspec.structs.replace(filters, kind=COUNTED_KINDS)
     columns = [log[name] for name in ("id", "at", "status", "cost_total", "cost_state", *_TOKENS)]
-    found = newest(connection, request_log, columns, conditions(filters), most).subquery()
+    found = select(*columns).where(*conditions(filters)).order_by(log.id.desc()).limit(most).subquery()
     seen = (func.count().label("seen"), func.min(found.c.at).label("first"))
     sums = select(_bucket(found.c.at, width), *seen, *sums_of_rows(found.c)).group_by("bucket")
     return list(connection.execute(sums).all())
