@@ -25,6 +25,8 @@ _CONNECTIONS = 32
 """For one event loop: commands take well below a millisecond, so that more would only wait in the server instead."""
 _HEALTH_CHECK_S = 30
 _LEFT_ALONE_S = 5.0
+_ENDS_WITHIN_S = 0.25
+"""How long who gives a call up waits for its end: it takes milliseconds, except where Redis does not answer at all."""
 _LATE_S = 0.5
 """A time limit that strikes so much too late tells of this process, not of Redis."""
 _TRIES_WHEN_LATE = 5
@@ -92,7 +94,7 @@ class OptionalRedis:
                 began = monotonic_s()
                 try:
                     async with asyncio.timeout(_ANSWER_S):
-                        return await call(self._client)
+                        return await _whole(call(self._client))
                 except ResponseError as error:
                     # It answers, but not this question: whoever asks others shall not do without.
                     self._say(f"Redis refuses a command ({error}); going on without its answer")
@@ -109,3 +111,17 @@ class OptionalRedis:
         if self._said_at is None or monotonic_s() - self._said_at > _SAID_EVERY_S:
             self._said_at = monotonic_s()
             _log.warning("%s", words)
+
+
+async def _whole(call: Awaitable[T]) -> T:
+    """A call that ends before whoever gives it up goes on: what they undo then would else come before it is done."""
+    running = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if not running.done():
+            await asyncio.wait([running], timeout=_ENDS_WITHIN_S)
+        if not running.done():
+            running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        raise
