@@ -121,18 +121,18 @@ def read(
     values = [f"g{number}" for number in range(len(columns))]
     where, parameters = _where(period, filters)
     query = f"""
-        WITH hours AS MATERIALIZED (
-            SELECT {", ".join(["hour" if borders else "NULL::timestamptz AS hour", *([keys] if keys else []), sums])}
+        WITH buckets AS MATERIALIZED (
+            SELECT {", ".join([f"{_bucket(borders)} AS bucket", *([keys] if keys else []), sums])}
             FROM {_source(metric, columns, filters, where)} {reached}
-            GROUP BY {", ".join(["hour"] * bool(borders) + columns) or "()"}
+            GROUP BY {", ".join(["1"] * bool(borders) + columns) or "()"}
         ), ranks AS (
             SELECT {", ".join([*values, f"row_number() OVER (ORDER BY {_RANKS[metric]} DESC NULLS LAST"])}
                 {"".join(f", {value}" for value in values)}) AS rank
-            FROM hours GROUP BY {", ".join(values) or "()"}
+            FROM buckets GROUP BY {", ".join(values) or "()"}
         )
-        SELECT {_bucket(borders)} AS bucket, CASE WHEN rank <= :most THEN rank END AS place,
+        SELECT bucket, CASE WHEN rank <= :most THEN rank END AS place,
             {", ".join([*(f"CASE WHEN rank <= :most THEN {value} END" for value in values), picked])}
-        FROM hours JOIN ranks {f"USING ({', '.join(values)})" if values else "ON true"}
+        FROM buckets JOIN ranks {f"USING ({', '.join(values)})" if values else "ON true"}
         GROUP BY {", ".join(str(number + 1) for number in range(2 + len(values)))}
         ORDER BY place NULLS LAST, bucket
     """  # noqa: S608 - names of this module's own columns
@@ -211,7 +211,7 @@ def _source(metric: str, groups: Sequence[str], filters: StatFilters, where: str
 
 
 def _summed(metric: str) -> tuple[str, str]:
-    """The sums of rows by hour, and the sums of those."""
+    """The sums of hours, and the sums of those."""
     names = [*_MEASURES[metric], *(f"d{number}" for number in range(_BUCKETS) if metric in ("latency", "all"))]
     first = [f"sum(latency_buckets[{int(name[1:]) + 1}])" if name[1:].isdigit() else f"sum({name})" for name in names]
     return (
