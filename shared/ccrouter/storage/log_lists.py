@@ -32,6 +32,11 @@ def find(engine: Engine, filters: LogFilters, *, cursor: str | None = None, limi
     return Page([record_of(row) for row in page], write_cursor(page[-1].id) if len(found) > limit else None)
 
 
+def nothing() -> Page[CallRecord]:
+    """A list that no row is in."""
+    return Page([])
+
+
 class _Place(NamedTuple):
     stored_at: datetime
     id: UUID
