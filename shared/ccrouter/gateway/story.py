@@ -109,7 +109,7 @@ class Gateway:
         await self._admit(call, ask, key, planned[0])
         # Only now: who waited in the queue of a key finds other accounts ready.
         states, line = self._outside.states, Line(self._outside.states.choose(planned))
-        await self._outside.call_log.begin(call.opened(line.current))
+        is_begun = False
         last: tuple[UpstreamError, Candidate] | None = None
 
         def is_free(candidate: Candidate, leaving: Candidate) -> bool:
@@ -117,8 +117,12 @@ class Gateway:
 
         while True:
             candidate, verdict = line.current, Verdict.NEXT_CREDENTIAL
+            # At once after the choice: whoever chooses next must see that this one goes ahead.
             call.try_began_s = states.begin(candidate)
             try:
+                if not is_begun:
+                    await self._outside.call_log.begin(call.opened(candidate))
+                    is_begun = True
                 if await self._take_place(call, candidate):
                     await self._turns.take(call, ask, candidate, reply, may_fall_back=line.has_more(is_free))
                     return

@@ -31,13 +31,17 @@ class RedisPlaces:
         self._keeping: asyncio.Task[None] | None = None
 
     async def take(self, credential: Credential, most: int) -> Place | None:
-        """A place, where fewer than `most` are taken; also where nobody knows how many are."""
+        """A place, where fewer than `most` are taken; while Redis is away, by this process's own count."""
+        if sum(held.credential_id == credential.id for held in self._held) >= most:
+            return None
         place = Place(credential.id, str(uuid7()))
-        # Known from here on, so that who is cancelled while Redis answers does not leave a place behind.
         self._held.add(place)
+        asking = asyncio.ensure_future(self._redis.ask(lambda redis: self._take(redis, place, most)))
         try:
-            given = await self._redis.ask(lambda redis: self._take(redis, place, most))
+            given = await asyncio.shield(asking)
         except BaseException:
+            # Whoever is cancelled leaves no place behind: what is still on its way to Redis must not come after this.
+            await asyncio.wait([asking])
             await self.give_back(place)
             raise
         if given == 0:

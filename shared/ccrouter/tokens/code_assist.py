@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ccrouter.clock import rfc3339, utc_now
@@ -25,6 +25,7 @@ from ccrouter.tokens.calls import ServiceCalls
 _PROJECT_HOLDS = timedelta(days=1)
 _ASKED_AGAIN = timedelta(hours=1)
 """How soon the project is asked for again where it is known but the service does not answer."""
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _SET_UP_LOOKS = 24
 _SET_UP_EVERY_S = 5.0
 """Two minutes in all (antigravity.md §3.2)."""
@@ -111,5 +112,5 @@ def _asked_at(credential: Credential) -> datetime:
     try:
         at = datetime.fromisoformat(str(credential.auth.get("project_at")))
     except ValueError:
-        return datetime.fromisoformat("2000-01-01T00:00:00Z")
-    return at if at.tzinfo is not None else datetime.fromisoformat("2000-01-01T00:00:00Z")
+        return _LONG_AGO
+    return at if at.tzinfo is not None else _LONG_AGO

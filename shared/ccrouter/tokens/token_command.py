@@ -5,6 +5,7 @@ Each process runs it for itself and keeps what it says in memory.
 """
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -117,7 +118,8 @@ class TokenCommand:
             async with asyncio.timeout(_WITHIN_S):
                 output, said = await process.communicate()
         except BaseException as error:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
             if isinstance(error, TimeoutError):
                 raise SignInFailed(
