@@ -73,10 +73,19 @@ class Github:
 
     def authorization_url(self, state: str, code_verifier: str) -> str:
         """Where to send somebody who wants to sign in."""
-        with self._client() as client:
-            url, _ = client.create_authorization_url(
-                f"{self._settings.github_url}/login/oauth/authorize", state=state, code_verifier=code_verifier
-            )
+        from authlib.oauth2.client import OAuth2Client
+
+        # Without a session: nothing is sent from here, and a client that could send reads all certificates first.
+        asking = OAuth2Client(
+            None,
+            self._settings.github_client_id,
+            code_challenge_method="S256",
+            scope=SCOPES,
+            redirect_uri=self._settings.github_callback,
+        )
+        url, _ = asking.create_authorization_url(
+            f"{self._settings.github_url}/login/oauth/authorize", state=state, code_verifier=code_verifier
+        )
         return str(url)
 
     def identify(self, code: str, code_verifier: str) -> Person:
@@ -113,8 +122,6 @@ class Github:
             self._settings.github_client_id,
             self._settings.github_client_secret,
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 - the name of a way
-            code_challenge_method="S256",
-            scope=SCOPES,
             redirect_uri=self._settings.github_callback,
             headers=_HEADERS,
             timeout=_WITHIN_S,
