@@ -11,6 +11,7 @@ from tests.platforms.cases import CASES
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "adding-a-platform.md").read_text()
+SCENARIOS = {"text", "parallel_tools", "thinking", "tool_loop", "tool_call", "midstream_error", "slow"}
 NAMED = sorted(set(re.findall(r"`((?:shared|tests)/[\w./-]+)`", GUIDE)))
 
 
@@ -51,4 +52,4 @@ def test_every_platform_has_what_the_guide_asks_for() -> None:
     assert {case.platform for case in CASES} == set(PLATFORMS) - {"anthropic"}
     for case in CASES:
         assert issubclass(case.emulator, Emulator)
-        assert case.emulator.script is not Emulator.script, case.label
+        assert SCENARIOS <= set(case.emulator.scenarios), case.label
