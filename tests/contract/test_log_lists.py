@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Engine, update
 from tests.contract.log_rows import CREDENTIAL, KEY, NOON, USER, a_row, cost_of
 
+from ccrouter.access.keys import new_secret
 from ccrouter.ids import uuid7
 from ccrouter.metering.record import Attempt
-from ccrouter.storage import log_lists, logs, partitions
-from ccrouter.storage.log_filters import LogFilters
+from ccrouter.storage import keys, log_lists, logs, partitions, users
+from ccrouter.storage.log_filters import LogFilters, settle
 from ccrouter.storage.tables import request_log
 
 NO_ID = "this is no id"
@@ -195,3 +196,18 @@ def test_a_row_that_is_not_there(engine: Engine) -> None:
     """By no id."""
     assert logs.get(engine, NO_ID) is None
     assert logs.get(engine, UNKNOWN_ID) is None
+
+
+def test_keys_of_others_are_not_looked_through_for_a_member(engine: Engine) -> None:
+    """All their rows would be read to find that none is the member's. Keys that are gone may still be asked for."""
+    owner, other = users.create(engine, "owner"), users.create(engine, "other")
+    mine, theirs = (keys.create(engine, user.id, new_secret(), {"name": "k"}).id for user in (owner, other))
+    wanted = a_row(engine, NOON, key_id=mine, user_id=owner.id)
+    gone = a_row(engine, NOON - timedelta(days=1), key_id=KEY, user_id=owner.id)
+    a_row(engine, NOON, key_id=theirs, user_id=other.id)
+    with engine.connect() as connection:
+        settled = settle(connection, LogFilters(user_id=(owner.id,), key_id=(theirs, mine, KEY)))
+    assert settled.key_id == (mine, KEY)
+    for asked, expected in (((theirs,), []), ((theirs, mine), [wanted]), ((KEY,), [gone])):
+        found = log_lists.find(engine, LogFilters(user_id=(owner.id,), key_id=asked)).items
+        assert [str(row.id) for row in found] == expected

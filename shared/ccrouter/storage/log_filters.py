@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from ccrouter.ids import first_id
 from ccrouter.storage.rows import uuid_of
-from ccrouter.storage.tables import log_words, request_log
+from ccrouter.storage.tables import api_keys, log_words, request_log
 
 _ID_COLUMNS = ("key_id", "user_id", "credential_id")
 _NO_WORD = re.compile(r"[^0-9A-Za-z\u0080-\U0010ffff]+")
@@ -63,10 +63,13 @@ class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle(connection: Connection, filters: LogFilters) -> LogFilters:
-    """The filters with what `q` says of ids told from its other words: what begins a row's id means that row.
+    """The filters as PostgreSQL can tell how much they leave.
 
-    Asked in one statement as "this id, or this word", PostgreSQL cannot tell how little that is.
+    What begins a row's id means that row: asked as "this id, or this word", either seems to be a large part of the log.
+    Of keys those of others than the users asked for are left out: all their rows would be looked at for nothing.
     """
+    if filters.user_id and filters.key_id:
+        filters = msgspec.structs.replace(filters, key_id=_own_keys(connection, filters) or ("",))
     words, ids = [], list(filters.ids)
     for word in (filters.q or "").split():
         own = _OWN_ID.fullmatch(word.lower().replace("-", ""))
@@ -132,6 +135,15 @@ def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[Co
 def _search(q: str, table: FromClause) -> ColumnElement[bool]:
     queries = [query for word in q.split() if (query := _query(word)) is not None]
     return _holds(log_words(table), " & ".join(queries)) if queries else false()
+
+
+def _own_keys(connection: Connection, filters: LogFilters) -> tuple[str, ...]:
+    """The keys that are not known to be somebody else's than these users'."""
+    keys = select(api_keys.c.id).where(
+        one_of_ids(api_keys.c.id, filters.key_id), ~one_of_ids(api_keys.c.owner_id, filters.user_id)
+    )
+    others = {str(key_id) for key_id in connection.execute(keys).scalars()}
+    return tuple(key_id for key_id in filters.key_id if str(uuid_of(key_id)) not in others)
 
 
 def _begins_with(log: Any, digits: str) -> ColumnElement[bool]:

@@ -2,9 +2,9 @@
 
 Strategy: most pages are filled by the newest month, and what is rare is found in each month by an index. PostgreSQL
 itself would look into all months before it sorts what it found. So months are asked in groups, each twice as large as
-the one before: one query for what is common, five for what is rare in three years. The first group has no end and the
-last no beginning, so that it does not matter when the list of months is a while old. While rows lie beside the months
-(`partitions`), all is one query.
+the one before, up to eight: one query for what is common, seven for what is rare in three years. The first group has no
+end and the last no beginning, so that it does not matter when the list of months is a while old. While rows lie beside
+the months (`partitions`), all is one query.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from ccrouter.ids import first_id
 from ccrouter.storage import partitions
 
 _KNOWN_FOR_S = 60.0
+_MOST_MONTHS = 8
 _known: "WeakKeyDictionary[Engine, tuple[float, list[UUID]]]" = WeakKeyDictionary()
 _SETTLE = text(
     "SELECT set_config('max_parallel_workers_per_gather', '0', true), EXISTS (SELECT FROM request_log_default)"
@@ -36,12 +37,13 @@ def newest(
     before: UUID | None = None,
 ) -> list[Any]:
     """So many rows, newest first, of those before an id; `log` is the table or an alias of it."""
-    query = select(*columns).where(*wanted).order_by(log.c.id.desc())
+    # Of all, also where few are missing: for a handful PostgreSQL would rather read on than ask an index.
+    query = select(*columns).where(*wanted).order_by(log.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(log.c.id < before)
     found: list[Any] = []
     for first, end in _groups(connection, before):
-        group = query.limit(limit - len(found))
+        group = query
         if first is not None:
             group = group.where(log.c.id >= first)
         if end is not None:
@@ -49,7 +51,7 @@ def newest(
         found += connection.execute(group).all()
         if len(found) >= limit:
             break
-    return found
+    return found[:limit]
 
 
 def _groups(connection: Connection, before: UUID | None) -> Iterator[tuple[UUID | None, UUID | None]]:
@@ -62,7 +64,7 @@ def _groups(connection: Connection, before: UUID | None) -> Iterator[tuple[UUID 
         yield begins[-count], end
         end = begins[-count]
         del begins[-count:]
-        count *= 2
+        count = min(count * 2, _MOST_MONTHS)
     yield None, end
 
 

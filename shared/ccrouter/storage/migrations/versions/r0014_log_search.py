@@ -8,7 +8,7 @@ down_revision = "0013"
 
 _WORDS = """
 CREATE FUNCTION log_words(ids text[], said text[]) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 300 AS $words$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 1000 AS $words$
 DECLARE
     -- The beginning is enough: a search is for what is on the page, and the end of an answer waits for this.
     row_text text := left(
