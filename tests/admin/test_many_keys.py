@@ -1,5 +1,6 @@
 """Keys over the admin API, further: found by filters, changed many at once, tried, and what their mappings lack."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -11,7 +12,7 @@ from tests.upstream import json_answer, message
 from ccrouter.access.keys import digest
 from ccrouter.clock import utc_now
 from ccrouter.ids import uuid7
-from ccrouter.storage import keys
+from ccrouter.storage import credentials, keys
 from ccrouter.storage.users import User
 
 KEYS = "/api/v1/api-keys"
@@ -120,6 +121,17 @@ def test_a_mapping_that_leads_nowhere_is_kept_and_warned_of(site: Site, api: htt
     }
     assert all(item["message"].endswith(".") for item in warned)
     assert make(api, mapping={"opus": SANDBOX})["warnings"] == []
+
+
+def test_a_blocked_account_is_warned_of_until_its_block_ends(site: Site, api: httpx2.Client) -> None:
+    """One that holds, one that ends by itself, one that has ended."""
+    services, model = site.router.services, f"m-{uuid7().hex}"
+    account = site.router.new_credential("gemini", {"api_key": "x"}, name="blocked", models=[model])
+    key = make(api, mapping={"opus": [{"platform": "gemini", "model": model}]})
+    for until, codes in ((None, ["blocked"]), (timedelta(hours=1), ["blocked"]), (timedelta(hours=-1), [])):
+        credentials.block(services.engine, account, "used up", until=None if until is None else utc_now() + until)
+        found = api.get(f"{KEYS}/{key['id']}").json()["warnings"]
+        assert [item["code"] for item in found] == codes
 
 
 def test_many_keys_are_changed_at_once(site: Site, api: httpx2.Client) -> None:

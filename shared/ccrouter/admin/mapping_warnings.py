@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ccrouter.admin.schemas import MappingWarning
+from ccrouter.clock import utc_now
 from ccrouter.platforms.registry import SELF_ANSWERING, UNMAPPED_PLATFORM
 from ccrouter.routing.mapping import Target, read_mapping, targets_of
 from ccrouter.storage.credentials import StoredCredential
@@ -41,6 +42,11 @@ def _reason(target: Target, credentials: Sequence[StoredCredential]) -> tuple[st
         serving = [item for item in serving if item.models is None or target.model in item.models]
     if not serving:
         return "model_not_served", f"{whose} serves {'not ' if pinned else ''}the model {target.model}."
-    if all(item.blocked_at is not None for item in serving):
+    if all(_is_blocked(item) for item in serving):
         return "blocked", f"{whose} {'is blocked' if pinned else 'is free: all are blocked'}."
     return None
+
+
+def _is_blocked(credential: StoredCredential) -> bool:
+    until = credential.blocked_until
+    return credential.blocked_at is not None and (until is None or utc_now() < until)
