@@ -48,8 +48,8 @@ def _read_filters(
         str | None,
         Query(
             max_length=200,
-            description="Words: each must be, or begin, a word of the row's model names, key name, login, client, "
-            "error, session, agent or upstream request id, or begin the row's id or request id",
+            description="Words: each must be a word of the row's model names, key name, login, client, error, session, "
+            "agent or upstream request id, or begin the row's id or request id; the last may also begin a word",
             examples=["claude-opus overloaded"],
         ),
     ] = None,

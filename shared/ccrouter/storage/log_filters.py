@@ -40,7 +40,8 @@ class LogFilters(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows a list holds. `since` and `until` bound the time, the former included; of several values any may be.
 
     None and () ask nothing. `q` finds rows by their words (`tables.log_words`) and by the beginning of their id: each
-    word of it must be one of the row's, or begin one.
+    word of it must be one of the row's, the last one may also begin one. (Were all of them beginnings, every row with a
+    common word would be gathered before the rare one is looked for.)
     """
 
     since: datetime | None = None
@@ -133,7 +134,8 @@ def _conditions(filters: LogFilters, log: Any, table: FromClause) -> Iterator[Co
 
 
 def _search(q: str, table: FromClause) -> ColumnElement[bool]:
-    queries = [query for word in q.split() if (query := _query(word)) is not None]
+    words = [word for word in q.split() if has_words(word)]
+    queries = [_query(word, begun=word is words[-1]) for word in words]
     return _holds(log_words(table), " & ".join(queries)) if queries else false()
 
 
@@ -152,21 +154,19 @@ def _begins_with(log: Any, digits: str) -> ColumnElement[bool]:
     return between
 
 
-def _query(word: str) -> str | None:
-    """A word of a search as PostgreSQL's tsquery; None where it is nothing but punctuation.
+def _query(word: str, *, begun: bool) -> str:
+    """A word of a search as PostgreSQL's tsquery; `begun`: it may be the beginning of one.
 
     `claude-opus` are two words; ids are kept without their hyphens, so that a part of one is a word, too.
     """
-    apart, joined = _needed(word), _needed(word.replace("-", ""))
-    if not apart:
-        return None
+    apart, joined = _needed(word, begun), _needed(word.replace("-", ""), begun)
     return f"({apart})" if apart == joined else f"(({apart}) | ({joined}))"
 
 
-def _needed(text: str) -> str:
+def _needed(text: str, begun: bool) -> str:
     parts = [part for part in _NO_WORD.split(_IDEOGRAPH.sub(r" \1 ", text)) if part]
     quoted = [f"'{part}'" for part in parts]
-    if parts and len(parts[-1]) >= _SHORTEST_BEGINNING:
+    if begun and len(parts[-1]) >= _SHORTEST_BEGINNING:
         quoted[-1] += ":*"
     return " & ".join(quoted)
 
