@@ -20,6 +20,15 @@ _SIZES = {
     "block": SESSIONS_AT_ONCE * ROWS_OF_A_SESSION,
 }
 _CHUNK = 500_000
+_PEOPLE = """
+INSERT INTO users (id, login, role, status)
+SELECT pg_temp.id_of(2, n), 'person-' || n, 'member', 'active' FROM generate_series(0, %(users)s - 1) AS n
+ON CONFLICT DO NOTHING;
+INSERT INTO api_keys (id, name, prefix, digest, owner_id)
+SELECT pg_temp.id_of(1, n), 'key ' || n, 'sk-ccr-', n::text, pg_temp.id_of(2, n %% %(users)s)
+FROM generate_series(0, %(keys)s - 1) AS n
+ON CONFLICT DO NOTHING
+"""
 
 _FUNCTIONS = """
 CREATE FUNCTION pg_temp.id_of(kind int, number int) RETURNS uuid LANGUAGE sql IMMUTABLE
@@ -121,6 +130,10 @@ def fill(engine: Engine, rows: int, *, days: int = DAYS, end: datetime | None = 
     months = partitions.months_from(begin, days // 28 + 2)
     partitions.make(engine, [month for month in months if month.begin <= end])
     started = time.monotonic()
+    with engine.begin() as connection:
+        _settle(connection)
+        for statement in (_PEOPLE % _SIZES).split(";"):
+            connection.exec_driver_sql(statement)
     indexes = _drop_indexes(engine)
     for first in range(0, rows, _CHUNK):
         last = min(first + _CHUNK, rows)
