@@ -60,8 +60,10 @@ def site_to_ask(embedded: EmbeddedServices, upstream: FakeUpstream) -> Iterator[
         yield Site(router)
 
 
-def ask(site: Site, who: str, *, most_s: int, examples: int, seed: int | None = None) -> Outcome:
-    """Runs Schemathesis in a process of its own, with every check."""
+def ask(
+    site: Site, who: str, *, most_s: int, examples: int, phases: str | None = None, seed: int | None = None
+) -> Outcome:
+    """Runs Schemathesis in a process of its own, with every check; all phases unless some are named."""
     router: RunningRouter = site.router
     own: list[str] = []
     user = router.admin if who == "admin" else site.new_user() if who == "member" else None
@@ -69,7 +71,9 @@ def ask(site: Site, who: str, *, most_s: int, examples: int, seed: int | None = 
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(_HERE / "schemathesis.toml")),
         *("run", f"{router.url}/api/openapi.json", "--checks", "all"),
-        *("--max-examples", str(examples), "--max-time", str(most_s)),
+        *("--max-examples", str(examples)),
+        # Within a time Schemathesis asks on until it is over.
+        *(["--max-time", str(most_s)] if phases is None else ["--phases", phases]),
         *([] if seed is None else ["--seed", str(seed)]),
     ]
     if user is not None:
