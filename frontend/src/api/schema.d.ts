@@ -11397,7 +11397,7 @@ export interface operations {
                 kind?: ("messages" | "count_tokens" | "test")[] | null;
                 /** @description Id of the conversation; give it repeatedly for any of several */
                 session_id?: string[] | null;
-                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                /** @description Words: each must be a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id; the last may also begin a word */
                 q?: string | null;
                 /** @description USD */
                 min_cost?: string | null;
@@ -11458,7 +11458,7 @@ export interface operations {
                 kind?: ("messages" | "count_tokens" | "test")[] | null;
                 /** @description Id of the conversation; give it repeatedly for any of several */
                 session_id?: string[] | null;
-                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                /** @description Words: each must be a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id; the last may also begin a word */
                 q?: string | null;
                 /** @description USD */
                 min_cost?: string | null;
@@ -11524,7 +11524,7 @@ export interface operations {
                 kind?: ("messages" | "count_tokens" | "test")[] | null;
                 /** @description Id of the conversation; give it repeatedly for any of several */
                 session_id?: string[] | null;
-                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                /** @description Words: each must be a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id; the last may also begin a word */
                 q?: string | null;
                 /** @description USD */
                 min_cost?: string | null;
@@ -11630,7 +11630,7 @@ export interface operations {
                 kind?: ("messages" | "count_tokens" | "test")[] | null;
                 /** @description Id of the conversation; give it repeatedly for any of several */
                 session_id?: string[] | null;
-                /** @description Words: each must be, or begin, a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id */
+                /** @description Words: each must be a word of the row's model names, key name, login, client, error, session, agent or upstream request id, or begin the row's id or request id; the last may also begin a word */
                 q?: string | null;
                 /** @description USD */
                 min_cost?: string | null;
