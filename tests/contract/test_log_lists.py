@@ -73,9 +73,10 @@ SESSION = "5e2f2a68-7f9c-4cf8-9b43-2a0f0cbd1a3f"
     "q",
     [
         "claude-opus-4-5", "OPUS", "opu", "alice lapt", "opus 4 5", "claude-cli/2.1.330", "claude-cli", "laptop",
-        "alice overloaded", SESSION, SESSION.replace("-", ""), SESSION[:13], SESSION.upper(), "req_011CSHo", "011cshoeeqs",
-        "agent-7", "生产", "环境", "übung", "Übun", "overloaded, laptop!", "{id}", "{request_id}", "{hex}", "{beginning}",
-        "{request_id} laptop",
+        "alice overloaded", SESSION, SESSION.replace("-", ""), SESSION[:13], SESSION.upper(), "req_011CSHo",
+        "011cshoeeqs",
+        "agent-7", "生产", "环境", "übung", "Übun", "overloaded, laptop!",
+        "{id}", "{request_id}", "{hex}", "{beginning}", "{request_id} laptop",
     ],
 )  # fmt: skip
 def test_a_row_is_found_by_its_words(engine: Engine, q: str) -> None:
