@@ -6,8 +6,11 @@ from typing import Any
 import httpx2
 import pytest
 from tests.admin.site import Site, assert_problem
+from tests.services import running_router
+from tests.upstream import FakeUpstream
 
 from ccrouter.clock import utc_now
+from ccrouter.embedded import EmbeddedServices
 from ccrouter.ids import uuid7
 from ccrouter.messages.request import MessagesRequest
 from ccrouter.metering.catalog import builtin_table
@@ -28,6 +31,7 @@ def _no_own_prices(site: Site) -> Iterator[None]:
 
 def test_an_own_price_is_a_new_version_and_goes_before_the_list(site: Site, api: httpx2.Client) -> None:
     """With who set it and why; the version before can still be read."""
+    api.put(PRICES, json={"own": []})
     before = api.get(PRICES)
     answer = api.put(PRICES, json={"own": [OWN], "note": "contract"}, headers={"If-Match": before.headers["etag"]})
     assert answer.status_code == 200, answer.text
@@ -99,23 +103,25 @@ def test_a_price_that_cannot_be_is_named(api: httpx2.Client, changes: dict[str, 
     assert api.get(PRICES).json()["version"] == was
 
 
-def test_a_sync_says_first_what_it_would_change(site: Site, api: httpx2.Client) -> None:
+def test_a_sync_says_first_what_it_would_change(embedded: EmbeddedServices, upstream: FakeUpstream) -> None:
     """Then it is in force, own prices stay before it, and a second one changes nothing."""
-    api.put(PRICES, json={"own": [OWN | {"model": "claude-opus-*"}]})
-    said = api.post(f"{PRICES}/sync", json={"dry_run": True}).json()
-    assert (said["dry_run"], said["in_force"]) == (True, False)
-    assert said["version"] == api.get(PRICES).json()["version"]
-    assert any(change["before"] == [] and change["after"] for change in said["changes"])
-    assert all(change["before"] != change["after"] for change in said["changes"])
-    done = api.post(f"{PRICES}/sync").json()
-    assert (done["dry_run"], done["changes"]) == (False, said["changes"])
-    assert done["version"]["list_version"] == said["list_version"] != said["version"]["list_version"]
-    document = api.get(PRICES).json()
-    assert (document["version"], document["version"]["source"], len(document["own"])) == (
-        done["version"], "genai-prices", 1,
-    )  # fmt: skip
-    again = api.post(f"{PRICES}/sync").json()
-    assert (again["in_force"], again["changes"], again["version"]) == (True, [], done["version"])
+    # On a router of its own: a database is synced once.
+    with running_router(embedded, upstream) as router, Site(router).client_of("admin") as api:
+        api.put(PRICES, json={"own": [OWN | {"model": "claude-opus-*"}]})
+        said = api.post(f"{PRICES}/sync", json={"dry_run": True}).json()
+        assert (said["dry_run"], said["in_force"]) == (True, False)
+        assert said["version"] == api.get(PRICES).json()["version"]
+        assert any(change["before"] == [] and change["after"] for change in said["changes"])
+        assert all(change["before"] != change["after"] for change in said["changes"])
+        done = api.post(f"{PRICES}/sync").json()
+        assert (done["dry_run"], done["changes"]) == (False, said["changes"])
+        assert done["version"]["list_version"] == said["list_version"] != said["version"]["list_version"]
+        document = api.get(PRICES).json()
+        assert (document["version"], document["version"]["source"], len(document["own"])) == (
+            done["version"], "genai-prices", 1,
+        )  # fmt: skip
+        again = api.post(f"{PRICES}/sync").json()
+        assert (again["in_force"], again["changes"], again["version"]) == (True, [], done["version"])
 
 
 def test_an_unknown_version_or_model_is_said_to_be_none(api: httpx2.Client) -> None:

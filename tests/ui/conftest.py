@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium, for one module: while its driver is there, an event loop runs in this thread."""
     if _CHROMIUM is None:
         pytest.skip("no Chromium here (looked for chromium, chromium-browser and google-chrome)")
     if not (ROOT / "frontend/dist/index.html").is_file():

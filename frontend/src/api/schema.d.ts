@@ -1667,7 +1667,7 @@ export interface components {
          *           "name": "name"
          *         },
          *         "enabled": true,
-         *         "expires_at": "expires at",
+         *         "expires_at": "2099-12-31T00:00:00.000Z",
          *         "tags": [
          *           "tags"
          *         ],
@@ -1784,7 +1784,7 @@ export interface components {
          *               "name": "name"
          *             },
          *             "enabled": true,
-         *             "expires_at": "expires at",
+         *             "expires_at": "2099-12-31T00:00:00.000Z",
          *             "tags": [
          *               "tags"
          *             ],
@@ -2106,7 +2106,7 @@ export interface components {
          * @example {
          *       "id": "019a0000-0000-7000-8000-000000000001",
          *       "at": "at",
-         *       "expires_at": "expires at",
+         *       "expires_at": "2099-12-31T00:00:00.000Z",
          *       "legs": [
          *         {
          *           "name": "client_request",
@@ -3532,7 +3532,7 @@ export interface components {
          * @example {
          *       "name": "name",
          *       "enabled": true,
-         *       "expires_at": "2026-11-03T09:30:00.000Z",
+         *       "expires_at": "2099-12-31T00:00:00.000Z",
          *       "tags": [
          *         "tags"
          *       ],
@@ -4070,7 +4070,7 @@ export interface components {
          *         "name": "name"
          *       },
          *       "enabled": true,
-         *       "expires_at": "expires at",
+         *       "expires_at": "2099-12-31T00:00:00.000Z",
          *       "tags": [
          *         "tags"
          *       ],
@@ -5359,7 +5359,7 @@ export interface components {
          *         "name": "name"
          *       },
          *       "enabled": true,
-         *       "expires_at": "expires at",
+         *       "expires_at": "2099-12-31T00:00:00.000Z",
          *       "tags": [
          *         "tags"
          *       ],
@@ -5810,7 +5810,7 @@ export interface components {
          *             "name": "name"
          *           },
          *           "enabled": true,
-         *           "expires_at": "expires at",
+         *           "expires_at": "2099-12-31T00:00:00.000Z",
          *           "tags": [
          *             "tags"
          *           ],
@@ -6155,7 +6155,7 @@ export interface components {
          *         {
          *           "id": "019a0000-0000-7000-8000-000000000001",
          *           "created_at": "created at",
-         *           "expires_at": "expires at",
+         *           "expires_at": "2099-12-31T00:00:00.000Z",
          *           "user_agent": "user agent",
          *           "client_ip": "203.0.113.7",
          *           "current": true
@@ -8420,7 +8420,7 @@ export interface components {
          * @example {
          *       "id": "019a0000-0000-7000-8000-000000000001",
          *       "created_at": "created at",
-         *       "expires_at": "expires at",
+         *       "expires_at": "2099-12-31T00:00:00.000Z",
          *       "user_agent": "user agent",
          *       "client_ip": "203.0.113.7",
          *       "current": true

@@ -177,6 +177,7 @@ _BY_FORMAT = {
 _BY_NAME = {
     "id": "019a0000-0000-7000-8000-000000000001",
     "language": "en",
+    "expires_at": "2099-12-31T00:00:00.000Z",
     "request_id": "req_019a000000007000800000000000001a",
 }
 _DEEPEST = 6
@@ -244,7 +245,7 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any], name: str, depth: 
         return True
     if kind == "null":
         return None
-    return _BY_FORMAT.get(schema.get("format", "")) or _BY_NAME.get(name) or name.replace("_", " ") or "text"
+    return _BY_NAME.get(name) or _BY_FORMAT.get(schema.get("format", "")) or name.replace("_", " ") or "text"
 
 
 def _object_example(schema: dict[str, Any], schemas: dict[str, Any], depth: int) -> dict[str, Any]:

@@ -92,7 +92,7 @@ export function LogList({ rows, openId, onOpen, onNearEnd }: Props) {
                 {/* The whole row opens it: the button covers it. */}
                 <button
                   type="button"
-                  aria-label={t('logs.open', { time: moment(row.at, language) })}
+                  aria-label={t('logs.open', { time: shortMoment(row.at, language) })}
                   onClick={() => onOpen(row)}
                   className="rounded after:absolute after:inset-0"
                 >
