@@ -5,6 +5,7 @@ import { api, type Credential } from '../../api/client';
 import { platformsQuery } from '../../api/queries';
 import { useT } from '../../i18n';
 import { fieldWords } from '../../lib/problems';
+import { typedNumber } from '../../lib/typed';
 import { Button, Confirm, Dialog, Field, Input, Notice, say, Select, TextArea } from '../../ui';
 import { fieldsOf, readObject, valuesOf } from './schema';
 import { SchemaFields } from './SchemaFields';
@@ -65,9 +66,9 @@ export function CredentialDialog({ edited, platform, onClose }: Props) {
         name: name.trim(),
         base_url: baseUrl.trim() || null,
         options: { ...Object.fromEntries(hidden), ...valuesOf(optionFields, options) },
-        priority: Number(priority) || 0,
-        weight: Number(weight) || 1,
-        max_concurrency: concurrency.trim() ? Number(concurrency) : null,
+        priority: typedNumber(priority) ?? 0,
+        weight: typedNumber(weight) ?? 1,
+        max_concurrency: typedNumber(concurrency),
         models: models.trim() ? lines(models) : null,
       };
       if (edited === undefined)

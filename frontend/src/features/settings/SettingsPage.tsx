@@ -4,6 +4,7 @@ import { api, data, type Schema } from '../../api/client';
 import { metaQuery } from '../../api/queries';
 import { useT } from '../../i18n';
 import { described, fieldWords } from '../../lib/problems';
+import { typedNumber } from '../../lib/typed';
 import { Button, Card, Checkbox, Failure, Field, Input, Notice, Page, say, Skeleton, TextArea } from '../../ui';
 import { readMapping, writeMapping } from '../mapping/mapping';
 import { MappingEditor } from '../mapping/MappingEditor';
@@ -207,7 +208,7 @@ function Members({ settings }: { settings: Settings }) {
   const members = {
     ...settings.members,
     may_create_keys: mayCreate,
-    max_keys: Number(maxKeys),
+    max_keys: typedNumber(maxKeys) ?? 0,
     allowed_platforms: platforms.trim() ? lines(platforms) : null,
   };
   return (
@@ -243,8 +244,8 @@ function Retention({ settings }: { settings: Settings }) {
   const [captures, setCaptures] = useState(String(settings.retention.capture_days));
   const retention = {
     ...settings.retention,
-    rows_days: rows.trim() ? Number(rows) : null,
-    capture_days: Number(captures),
+    rows_days: typedNumber(rows),
+    capture_days: typedNumber(captures) ?? 0,
   };
   return (
     <Section title={t('settings.retention')} changes={same(retention, settings.retention) ? null : { retention }}>
@@ -273,7 +274,7 @@ function Alerts({ settings }: { settings: Settings }) {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean)
-    .map(Number);
+    .map((part) => typedNumber(part) ?? 0);
   return (
     <Section
       title={t('settings.alerts')}

@@ -3,6 +3,7 @@ import { useRef, useState, type FormEvent } from 'react';
 import { api } from '../../api/client';
 import { useT } from '../../i18n';
 import { fieldWords } from '../../lib/problems';
+import { typedNumber } from '../../lib/typed';
 import { Button, Dialog, Field, Input, Notice, PasswordInput, say, Select } from '../../ui';
 import type { User } from './queries';
 
@@ -11,8 +12,6 @@ interface StoredLimits {
   concurrency?: number;
   spend?: Record<string, string>;
 }
-
-const number = (value: string) => (value.trim() ? Number(value.trim()) : null);
 
 /** Makes a user or changes one: name, role, password, and limits over all their keys. */
 export function UserDialog({ edited, onClose }: { edited?: User | undefined; onClose: () => void }) {
@@ -42,7 +41,7 @@ export function UserDialog({ edited, onClose }: { edited?: User | undefined; onC
         name: form.name.trim() || null,
         email: form.email.trim() || null,
         role: form.role as 'admin' | 'member',
-        limits: { ...edited?.limits, rpm: number(form.rpm), concurrency: number(form.concurrency), spend },
+        limits: { ...edited?.limits, rpm: typedNumber(form.rpm), concurrency: typedNumber(form.concurrency), spend },
         ...(form.password && { password: form.password }),
       };
       if (edited) await api.PATCH('/api/v1/users/{user_id}', { params: { path: { user_id: edited.id } }, body });
